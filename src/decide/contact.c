@@ -8,11 +8,14 @@
 #define NOTHING         UINT32_MAX
 #define EVENT_TYPES_MAX 65536
 #define SERIES_ROOM     16 /* contacts that a decision may add before the table grows */
+#define MOVES_MAX       8  /* contacts that make room for an older one */
 
 /* What a policy says does not depend on the treatment, or on its action alone, unless it counts
  * `of: same treatment`: then it is worked out once a policy and action. */
 struct standing_cache {
     uint64_t epoch;
+    uint64_t reading; /* of the contacts, but for those that a decision added behind it */
+    uint32_t added;   /* so many were added */
     int64_t now_ms;
     uint32_t width; /* actions, at least 1 */
     struct {
@@ -26,6 +29,10 @@ struct standing_cache {
 struct contact_route {
     uint64_t epoch; /* of the standing cache; 0: not judged */
     struct contact_verdict shared;
+    /* Where nothing blocks, nothing does as long as this reading stands and fewer contacts than
+     * this were added. */
+    uint64_t reading;
+    uint32_t added_max;
     uint32_t own_first, own_count; /* in own_policies */
     bool own_needs_all;            /* one of them has something to count for any treatment */
 };
@@ -151,6 +158,8 @@ void contact_history_release(struct contact_history *history) {
 
 void contact_cache_clear(struct contact_history *history) {
     history->cache->epoch++;
+    history->cache->reading++;
+    history->cache->added = 0;
 }
 
 /* ---- lists ---- */
@@ -199,18 +208,32 @@ enum status contact_series_order(struct contact_history *history, struct contact
     return STATUS_OK;
 }
 
-/* A contact that is new is mostly the newest: only where it isn't, or the table is full, the series
- * is put in order again. */
+/* Moves a contact one place up, together with all that tells its place. */
+static void move_up(struct contact_series *list, uint32_t at) {
+    struct contact *items = list->items;
+    uint32_t *newest = newest_of(list, items[at].key_hash), *told = newest;
+    while (*told != at) told = &items[*told].older;
+    *told = at + 1;
+    items[at + 1] = items[at];
+}
+
+/* A contact that is new is mostly among the newest. Where it isn't, or the table is full, the
+ * series is put in order again. */
 static enum status push(struct contact_history *history, struct contact_series *list,
                         struct contact contact) {
     enum status status =
         memory_grow((void **)&list->items, &list->capacity, list->count + 1, sizeof contact);
     if (status != STATUS_OK) return status;
-    size_t at = list->count++;
+    size_t end = list->count++, at = end;
+    bool is_near = list->newest != NULL && 2 * list->count <= (size_t)1 << list->newest_bits;
+    for (; at > 0 && by_time(&list->items[at - 1], &contact) > 0; at--)
+        is_near &= list->items[at - 1].key_hash != contact.key_hash && end - at < MOVES_MAX;
+    if (!is_near) {
+        list->items[end] = contact;
+        return contact_series_order(history, list);
+    }
+    for (size_t i = end; i-- > at;) move_up(list, (uint32_t)i);
     list->items[at] = contact;
-    bool is_last = at == 0 || by_time(&list->items[at - 1], &list->items[at]) <= 0;
-    bool has_room = list->newest != NULL && 2 * list->count <= (size_t)1 << list->newest_bits;
-    if (!is_last || !has_room) return contact_series_order(history, list);
     chain(history, list, at);
     return STATUS_OK;
 }
@@ -228,9 +251,11 @@ enum status contact_history_add(struct contact_history *history, const struct tr
         .type = EVENT_TREATMENT_DELIVERED,
         .pending = messaging->receipts,
     };
-    contact_cache_clear(history);
+    history->cache->epoch++;
+    history->cache->added++;
     enum status status = push(history, &history->messages, contact);
-    return status == STATUS_OK ? push(history, &history->events, contact) : status;
+    bool waited = history->waited[EVENT_TREATMENT_DELIVERED];
+    return status == STATUS_OK && waited ? push(history, &history->events, contact) : status;
 }
 
 /* ---- what a policy is about ---- */
@@ -466,11 +491,24 @@ static void take_block(struct contact_verdict *verdict, const struct policy *pol
     if (standing->free_at_ms > verdict->free_at_ms) verdict->free_at_ms = standing->free_at_ms;
 }
 
+/* A contact that is added counts once for a cap, and may be what a wait is after. So many may be
+ * added before one of the policies seen so far blocks. */
+static uint32_t earlier_block(uint32_t left, const struct policy *policy,
+                              const struct contact_standing *standing) {
+    if (policy->kind == POLICY_AFTER)
+        return policy->after_event == EVENT_TREATMENT_DELIVERED ? 0 : left;
+    uint32_t room =
+        policy->max_count > standing->counted ? policy->max_count - standing->counted : 0;
+    return room < left ? room : left;
+}
+
 /* Quiet times and the policies that count more than one treatment. */
 static enum status judge_shared(struct contact_history *history, const struct treatment *treatment,
-                                int64_t now_ms, struct contact_verdict *out) {
+                                int64_t now_ms, struct contact_route *route) {
     const struct playbook *playbook = history->data->playbook;
     const struct policy *quiet;
+    struct contact_verdict *out = &route->shared;
+    uint32_t left = UINT32_MAX;
     *out = (struct contact_verdict){.free_at_ms = now_ms};
     judge_quiet(history, treatment, now_ms, &quiet, out);
     int64_t quiet_free_ms = out->free_at_ms;
@@ -482,10 +520,20 @@ static enum status judge_shared(struct contact_history *history, const struct tr
         if (limits(policy)) {
             enum status status = stand(history, i, treatment, now_ms, &standing);
             if (status != STATUS_OK) return status;
+            left = earlier_block(left, policy, &standing);
         }
         if (standing.free_at_ms > now_ms) take_block(out, policy, &standing);
     }
+    uint32_t added = history->cache->added;
+    route->reading = history->cache->reading;
+    route->added_max = left < UINT32_MAX - added ? added + left : UINT32_MAX;
     return STATUS_OK;
+}
+
+/* Does the verdict stand in spite of what was added behind it? */
+static bool still_passes(const struct contact_route *route, const struct standing_cache *cache) {
+    return route->reading == cache->reading && route->shared.blocking == NULL &&
+           cache->added < route->added_max;
 }
 
 enum status contact_shared(struct contact_history *history, const struct treatment *treatment,
@@ -495,8 +543,8 @@ enum status contact_shared(struct contact_history *history, const struct treatme
     if (cache->now_ms != now_ms) contact_cache_clear(history);
     cache->now_ms = now_ms;
     *out = &route->shared;
-    if (route->epoch == cache->epoch) return STATUS_OK;
-    enum status status = judge_shared(history, treatment, now_ms, &route->shared);
+    if (route->epoch == cache->epoch || still_passes(route, cache)) return STATUS_OK;
+    enum status status = judge_shared(history, treatment, now_ms, route);
     if (status == STATUS_OK) route->epoch = cache->epoch;
     return status;
 }

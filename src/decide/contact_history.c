@@ -340,10 +340,11 @@ static enum status add_row(struct gathering *gathering, uint32_t row) {
         .time_ms = timeline->time_ms[row], .channel = timeline->channel[row], .type = type};
     struct text packed;
     if (timeline->ops->packed(timeline, row, &packed) == STATUS_OK) {
-        struct value treatment = packed_find(packed, PROPERTY_TREATMENT),
-                     decision = packed_find(packed, PROPERTY_DECISION);
-        if (treatment.type == VALUE_TEXT) receipt.treatment = treatment.text;
-        if (decision.type == VALUE_TEXT) receipt.decision = decision.text;
+        static const uint32_t symbols[] = {PROPERTY_TREATMENT, PROPERTY_DECISION};
+        struct value found[2];
+        packed_find_each(packed, symbols, found, 2);
+        if (found[0].type == VALUE_TEXT) receipt.treatment = found[0].text;
+        if (found[1].type == VALUE_TEXT) receipt.decision = found[1].text;
     }
     receipt.key_hash = hash_text(receipt.treatment, 0);
     if (waited) {

@@ -24,6 +24,22 @@ static enum status end_run(struct buffer *out, struct run *run, enum stage next)
     return status;
 }
 
+/* Where the run of the stage at `at` ends: most runs are long. */
+static uint32_t run_end(const uint8_t *stage, uint32_t at, uint32_t count) {
+    uint64_t first = stage[at] * UINT64_C(0x0101010101010101), next = first;
+    while (at + 8 <= count && next == first) {
+        memcpy(&next, stage + at, sizeof next);
+        at += next == first ? 8 : 0;
+    }
+    while (at < count && stage[at] == (uint8_t)first) at++;
+    return at;
+}
+
+/* Are the places of the trace neighbours in the set? */
+static bool is_gapless(const struct decision_trace *trace) {
+    return trace->count > 0 && trace->index[trace->count - 1] - trace->index[0] == trace->count - 1;
+}
+
 /* Treatments that the trace leaves out were not available. */
 static enum status add_trace(struct decider *decider, struct packed_writer *writer,
                              const struct decision *decision) {
@@ -31,6 +47,7 @@ static enum status add_trace(struct decider *decider, struct packed_writer *writ
     struct run run = {0, STAGE_AVAILABLE};
     const struct decision_trace *trace = &decision->trace;
     uint32_t next = 0; /* in the set */
+    bool gapless = is_gapless(trace);
     enum status status = STATUS_OK;
     buffer_clear(text);
     for (uint32_t i = 0; i <= trace->count && status == STATUS_OK; i++) {
@@ -39,8 +56,10 @@ static enum status add_trace(struct decider *decider, struct packed_writer *writ
         run.count += index - next;
         if (i == trace->count) break;
         if (status == STATUS_OK) status = end_run(text, &run, (enum stage)trace->stage[i]);
-        run.count++;
-        next = index + 1;
+        uint32_t end = gapless ? run_end(trace->stage, i, trace->count) : i + 1;
+        run.count += end - i;
+        next = index + (end - i);
+        i = end - 1;
     }
     if (status == STATUS_OK) status = end_run(text, &run, STAGE_COUNT);
     return status == STATUS_OK ? packed_add(writer, PROPERTY_TRACE, value_text(buffer_text(text)))
@@ -63,6 +82,12 @@ bool decision_trace_stage(struct text trace, uint32_t treatment, enum stage *sta
         return true;
     }
     return false;
+}
+
+/* An id or a hash; its digits are borrowed from `digits`. */
+static struct value id_value(uint64_t id, char digits[DECISION_ID_BYTES]) {
+    decision_id_text(id, digits);
+    return value_text((struct text){digits, DECISION_ID_BYTES - 1});
 }
 
 static enum status add_ranked(struct packed_writer *writer, struct packed_list *list,
@@ -104,8 +129,7 @@ static enum status add_messages(const struct decider *decider, const struct deci
                                 PROPERTY_PLACEMENT};
     char id[DECISION_ID_BYTES];
     struct value value;
-    decision_id_text(decision->id, id);
-    enum status status = packed_add(writer, PROPERTY_DECISION, value_text(text_from(id)));
+    enum status status = packed_add(writer, PROPERTY_DECISION, id_value(decision->id, id));
     packed_list_begin(list);
     for (uint32_t i = 0; i < decision->ranked_count && status == STATUS_OK; i++) {
         uint32_t place = decision->ranked[i];
@@ -144,8 +168,8 @@ static enum status add_holdout(const struct decider *decider, const struct decis
 static enum status add_set(const struct decider *decider, const struct decision *decision,
                            struct packed_writer *writer) {
     char name[DECISION_ID_BYTES];
-    decision_id_text(decision->treatments->hash, name);
-    return packed_add(writer, decider->history.symbols.treatment_set, value_text(text_from(name)));
+    return packed_add(writer, decider->history.symbols.treatment_set,
+                      id_value(decision->treatments->hash, name));
 }
 
 /* What spoke most for the first rank: from these the sentence is made when somebody reads it. */
@@ -181,16 +205,13 @@ static enum status add_basis(struct decider *decider, const struct decision *dec
                                 added->count};
     char in_force[DECISION_ID_BYTES], rates[DECISION_ID_BYTES], trace[DECISION_ID_BYTES];
     struct value value;
-    decision_id_text(basis->in_force, in_force);
-    decision_id_text(basis->rates_id, rates);
-    decision_id_text(decision_trace_hash(decision), trace);
     const struct value values[] = {
-        value_text(text_from(in_force)),
+        id_value(basis->in_force, in_force),
         value_number((double)basis->position),
-        value_text(text_from(rates)),
+        id_value(basis->rates_id, rates),
         value_time(basis->rates_at_ms),
         value_number((double)basis->rates_position),
-        value_text(text_from(trace)),
+        id_value(decision_trace_hash(decision), trace),
         value_number(basis->count),
     };
     packed_list_begin(list);
@@ -225,7 +246,6 @@ enum status decision_pack(struct decider *decider, const struct decision *decisi
                           struct packed_writer *writer, struct buffer *out) {
     struct packed_list *list = &decider->list;
     char playbook[DECISION_ID_BYTES];
-    decision_id_text(decider->data->playbook->hash, playbook); /* 16 digits too */
     packed_begin(writer);
     enum status status = add_ranked(writer, list, decision);
     if (status == STATUS_OK) status = add_messages(decider, decision, writer, list);
@@ -239,7 +259,8 @@ enum status decision_pack(struct decider *decider, const struct decision *decisi
         status = packed_add(writer, PROPERTY_MODEL, value_text(decider->model_names));
     }
     if (status == STATUS_OK)
-        status = packed_add(writer, PROPERTY_PLAYBOOK, value_text(text_from(playbook)));
+        status = packed_add(writer, PROPERTY_PLAYBOOK,
+                            id_value(decider->data->playbook->hash, playbook));
     if (status == STATUS_OK)
         status =
             packed_add(writer, PROPERTY_WITHHELD, value_yes_no(decision_withholds_some(decision)));

@@ -39,7 +39,7 @@ static bool fits(const struct dark_writer *writer, enum dark_kind kind, struct t
 enum status dark_add(struct dark_writer *writer, enum dark_kind kind, struct text name,
                      struct value value) {
     char key[SYMBOL_BYTES_MAX + 1];
-    if (!packed_value_is_known(value)) return STATUS_OK;
+    if (!packed_value_is_known(&value)) return STATUS_OK;
     if (!fits(writer, kind, name, value)) {
         writer->left++;
         return STATUS_OK;

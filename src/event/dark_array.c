@@ -27,7 +27,7 @@ void dark_array_begin(struct dark_array *array) {
 
 enum status dark_array_add(struct dark_array *array, struct value value) {
     uint8_t tag =
-        packed_value_is_known(value) && value.type != VALUE_LIST ? ITEM_VALUE : ITEM_NOTHING;
+        packed_value_is_known(&value) && value.type != VALUE_LIST ? ITEM_VALUE : ITEM_NOTHING;
     enum status status = buffer_append(&array->bytes, &tag, 1);
     if (status == STATUS_OK && tag == ITEM_VALUE) status = packed_value_write(&array->bytes, value);
     array->record = SIZE_MAX;
@@ -49,7 +49,7 @@ bool dark_array_has_room(const struct dark_array *array) {
 
 enum status dark_array_field(struct dark_array *array, struct text name, struct value value) {
     uint8_t length[VARINT_BYTES_MAX];
-    if (!packed_value_is_known(value) || value.type == VALUE_LIST) return STATUS_OK;
+    if (!packed_value_is_known(&value) || value.type == VALUE_LIST) return STATUS_OK;
     if (!dark_array_has_room(array)) return STATUS_OK;
     enum status status = buffer_append(&array->bytes, length, varint_write(length, name.length));
     if (status == STATUS_OK) status = buffer_append_text(&array->bytes, name);

@@ -8,11 +8,6 @@
 #define INTEGER_LIMIT       9007199254740992.0 /* 2^53 */
 #define PROPERTY_SYMBOL_MAX 65535
 
-bool packed_value_is_known(struct value value) {
-    return value.type == VALUE_NUMBER ? isfinite(value.number)
-                                      : value.type > VALUE_UNKNOWN && value.type < VALUE_TYPE_COUNT;
-}
-
 static size_t write_number(uint8_t *at, double number) {
     bool negative_zero = signbit(number) && !(number < 0);
     if (fabs(number) < INTEGER_LIMIT && !negative_zero) {
@@ -81,10 +76,10 @@ size_t packed_value_put(uint8_t *at, const struct value *value) {
 }
 
 enum status packed_value_write(struct buffer *out, struct value value) {
-    bool has_text = value.type == VALUE_TEXT || value.type == VALUE_LIST;
-    if (!packed_value_is_known(value)) return STATUS_INVALID;
-    if (has_text && value.text.length > PACKED_BYTES_MAX) return STATUS_LIMIT;
-    enum status status = buffer_reserve(out, PACKED_HEAD_MAX + (has_text ? value.text.length : 0));
+    size_t text_bytes = packed_text_bytes(&value);
+    if (!packed_value_is_known(&value)) return STATUS_INVALID;
+    if (text_bytes > PACKED_BYTES_MAX) return STATUS_LIMIT;
+    enum status status = buffer_reserve(out, PACKED_HEAD_MAX + text_bytes);
     if (status == STATUS_OK)
         out->length += packed_value_put((uint8_t *)out->at + out->length, &value);
     return status;
@@ -174,13 +169,16 @@ void packed_begin(struct packed_writer *writer) {
 }
 
 enum status packed_add(struct packed_writer *writer, uint32_t symbol, struct value value) {
-    if (!packed_value_is_known(value)) return STATUS_OK;
+    struct buffer *scratch = &writer->scratch;
+    size_t text_bytes = packed_text_bytes(&value), offset = scratch->length;
+    if (!packed_value_is_known(&value)) return STATUS_OK;
     if (symbol > PROPERTY_SYMBOL_MAX) return STATUS_INVALID;
-    if (writer->count == PACKED_PROPERTIES_MAX) return STATUS_LIMIT;
-    size_t offset = writer->scratch.length;
-    enum status status = packed_value_write(&writer->scratch, value);
+    if (writer->count == PACKED_PROPERTIES_MAX || text_bytes > PACKED_BYTES_MAX)
+        return STATUS_LIMIT;
+    enum status status = buffer_reserve(scratch, PACKED_HEAD_MAX + text_bytes);
     if (status != STATUS_OK) return status;
-    uint32_t length = (uint32_t)(writer->scratch.length - offset);
+    uint32_t length = (uint32_t)packed_value_put((uint8_t *)scratch->at + offset, &value);
+    scratch->length += length;
     /* Keep the list sorted while adding: most sources give their properties in order. A symbol that
      * is given again replaces the earlier value. */
     uint32_t i = writer->count;
@@ -190,7 +188,7 @@ enum status packed_add(struct packed_writer *writer, uint32_t symbol, struct val
         writer->item[i - 1].length = length;
         return STATUS_OK;
     }
-    memmove(&writer->item[i + 1], &writer->item[i], (writer->count - i) * sizeof writer->item[0]);
+    for (uint32_t k = writer->count; k > i; k--) writer->item[k] = writer->item[k - 1];
     writer->item[i].symbol = symbol;
     writer->item[i].offset = (uint32_t)offset;
     writer->item[i].length = length;
@@ -253,6 +251,23 @@ struct value packed_find(struct text packed, uint32_t symbol) {
         if (found > symbol) break;
     }
     return value_unknown();
+}
+
+void packed_find_each(struct text packed, const uint32_t *symbols, struct value *values,
+                      uint32_t count) {
+    struct packed_reader reader;
+    struct value value;
+    uint32_t found, last = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        values[i] = value_unknown();
+        if (symbols[i] <= PROPERTY_SYMBOL_MAX && symbols[i] > last) last = symbols[i];
+    }
+    if (packed_reader_init(&reader, packed) != STATUS_OK) return;
+    while (packed_next(&reader, &found, &value) == STATUS_OK && found <= last) {
+        for (uint32_t i = 0; i < count; i++) {
+            if (symbols[i] == found) values[i] = value;
+        }
+    }
 }
 
 static enum status check_list(struct value list) {

@@ -67,6 +67,10 @@ enum status packed_next(struct packed_reader *reader, uint32_t *symbol,
                         struct value *value) MUST_USE;
 /* Returns unknown where the property is absent or the bytes are corrupt. */
 struct value packed_find(struct text packed, uint32_t symbol);
+/* The same for several properties in one pass: values[i] is that of symbols[i], in any order.
+ * SYMBOL_NONE (symbol.h) is no property. */
+void packed_find_each(struct text packed, const uint32_t *symbols, struct value *values,
+                      uint32_t count);
 enum status packed_check(struct text packed) MUST_USE; /* walks all of it, lists too */
 
 /* Reads the items of a VALUE_LIST. A scalar comes in `value`; list_field reads the fields of a

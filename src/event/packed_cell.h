@@ -4,6 +4,8 @@
 #ifndef EVENT_PACKED_CELL_H
 #define EVENT_PACKED_CELL_H
 
+#include <math.h>
+
 #include "event/packed.h"
 #include "event/varint.h"
 
@@ -32,6 +34,14 @@ enum status packed_value_write(struct buffer *out, struct value value) MUST_USE;
  * or STATUS_CORRUPT. */
 enum status packed_value_read(const uint8_t **at, const uint8_t *end, bool lists,
                               struct value *value) MUST_USE;
-bool packed_value_is_known(struct value value);
+static inline bool packed_value_is_known(const struct value *value) {
+    return value->type == VALUE_NUMBER
+               ? isfinite(value->number)
+               : value->type > VALUE_UNKNOWN && value->type < VALUE_TYPE_COUNT;
+}
+/* So many bytes has a text or list among `value`s own bytes. */
+static inline size_t packed_text_bytes(const struct value *value) {
+    return value->type == VALUE_TEXT || value->type == VALUE_LIST ? value->text.length : 0;
+}
 
 #endif

@@ -20,7 +20,7 @@ void packed_list_begin(struct packed_list *list) {
 }
 
 enum status packed_list_add(struct packed_list *list, struct value value) {
-    if (!packed_value_is_known(value)) return STATUS_OK;
+    if (!packed_value_is_known(&value)) return STATUS_OK;
     if (value.type == VALUE_LIST) return STATUS_INVALID;
     if (list->count == PACKED_LIST_ITEMS_MAX || list->bytes.length > PACKED_BYTES_MAX)
         return STATUS_LIMIT;
@@ -39,11 +39,11 @@ static enum status write_record(struct buffer *out, const uint32_t *symbols,
     uint32_t known = 0;
     size_t most = 1 + VARINT_BYTES_MAX;
     for (uint32_t i = 0; i < count; i++) {
-        bool is_text = values[i].type == VALUE_TEXT;
+        size_t text_bytes = packed_text_bytes(&values[i]);
         if (values[i].type == VALUE_LIST || symbols[i] > UINT16_MAX) return STATUS_INVALID;
-        if (is_text && values[i].text.length > PACKED_BYTES_MAX) return STATUS_LIMIT;
-        most += VARINT_BYTES_MAX + PACKED_HEAD_MAX + (is_text ? values[i].text.length : 0);
-        known += packed_value_is_known(values[i]);
+        if (text_bytes > PACKED_BYTES_MAX) return STATUS_LIMIT;
+        most += VARINT_BYTES_MAX + PACKED_HEAD_MAX + text_bytes;
+        known += packed_value_is_known(&values[i]);
     }
     if (known > PACKED_PROPERTIES_MAX) return STATUS_LIMIT;
     enum status status = buffer_reserve(out, most);
@@ -52,7 +52,7 @@ static enum status write_record(struct buffer *out, const uint32_t *symbols,
     *at++ = TAG_RECORD;
     at += varint_write(at, known);
     for (uint32_t i = 0; i < count; i++) {
-        if (!packed_value_is_known(values[i])) continue;
+        if (!packed_value_is_known(&values[i])) continue;
         at += varint_write(at, symbols[i]);
         at += packed_value_put(at, &values[i]);
     }

@@ -11,6 +11,10 @@
 
 static inline size_t varint_write(uint8_t *at, uint64_t value) {
     size_t length = 0;
+    if (value < 0x80) { /* most are short */
+        at[0] = (uint8_t)value;
+        return 1;
+    }
     while (value >= 0x80) {
         at[length++] = (uint8_t)(value | 0x80);
         value >>= 7;
@@ -24,6 +28,11 @@ static inline size_t varint_write(uint8_t *at, uint64_t value) {
 static inline bool varint_read(const uint8_t **at, const uint8_t *end, uint64_t *value) {
     uint64_t sum = 0;
     const uint8_t *p = *at;
+    if (p < end && *p < 0x80) { /* most are short */
+        *value = *p;
+        *at = p + 1;
+        return true;
+    }
     for (unsigned shift = 0; shift < 64 && p < end; shift += 7) {
         uint64_t byte = *p++;
         if (shift == 63 && byte > 1) return false;

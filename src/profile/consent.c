@@ -32,13 +32,34 @@ struct words { /* newest first */
     struct word first[WORDS_AT_FIRST]; /* most customers said little: no memory is asked for */
 };
 
-static void words_init(struct words *words, struct symbols *symbols) {
+/* A name that was known keeps its symbol, and one that wasn't may be declared at any time. */
+static void find_names(struct permission_names *names, struct symbols *symbols) {
+    uint32_t count = symbol_count(symbols, SYMBOL_PROPERTY);
+    if (names->properties == count) return;
+    names->properties = count;
+    names->address = symbol_find(symbols, SYMBOL_PROPERTY, TEXT("address"));
+    names->programme = symbol_find(symbols, SYMBOL_PROPERTY, TEXT("programme"));
+}
+
+static struct messaging messaging_of(const struct permission *permission, uint32_t channel) {
+    struct permission_names *names = permission->names;
+    const struct customer_data *data = permission->data;
+    if (channel > CHANNEL_UNDECLARED)
+        return playbook_messaging(data->playbook, data->symbols, channel);
+    if (!names->has_messaging[channel])
+        names->messaging[channel] = playbook_messaging(data->playbook, data->symbols, channel);
+    names->has_messaging[channel] = true;
+    return names->messaging[channel];
+}
+
+static void words_init(struct words *words, const struct permission *permission) {
     words->items = words->first;
     words->count = 0;
     words->capacity = WORDS_AT_FIRST;
     buffer_init(&words->bytes);
-    words->address = symbol_find(symbols, SYMBOL_PROPERTY, TEXT("address"));
-    words->programme = symbol_find(symbols, SYMBOL_PROPERTY, TEXT("programme"));
+    find_names(permission->names, permission->data->symbols);
+    words->address = permission->names->address;
+    words->programme = permission->names->programme;
 }
 
 static void words_release(struct words *words) {
@@ -59,10 +80,6 @@ static struct word *words_add(struct words *words) {
         words->capacity = capacity;
     }
     return &words->items[words->count++];
-}
-
-static struct value find_symbol(struct text packed, uint32_t symbol) {
-    return symbol != SYMBOL_NONE ? packed_find(packed, symbol) : value_unknown();
 }
 
 /* Is it this word? An older program stored words as they came: "Personalise ". Where the first
@@ -93,27 +110,28 @@ static struct value more_restrictive(struct value a, struct value b) {
 
 /* ---- words ---- */
 
+/* What an event says of a permission, as it stands there. */
+enum { SAYS_ABOUT, SAYS_STATE, SAYS_SOURCE, SAYS_ADDRESS, SAYS_PROGRAMME, SAYS_COUNT };
+
 /* Choices of a cookie banner come with the calls of the Segment spec. */
-static bool is_of_device(const struct permission *permission, struct text packed) {
+static bool is_of_device(const struct permission *permission, struct value name) {
     const struct playbook *playbook = permission->data->playbook;
-    struct value name = packed_find(packed, PROPERTY_SOURCE);
     if (name.type != VALUE_TEXT) return false;
     uint32_t source = playbook_source_find(playbook, name.text);
     return source != UINT32_MAX && playbook->sources[source].segment;
 }
 
-static enum status add_word(const struct permission *permission, uint32_t row, struct text packed,
-                            struct words *words) {
+static enum status add_word(const struct permission *permission, uint32_t row,
+                            const struct value said[SAYS_COUNT], struct words *words) {
     const struct timeline *timeline = permission->timeline;
-    struct value address = find_symbol(packed, words->address);
+    struct value address = said[SAYS_ADDRESS], programme = said[SAYS_PROGRAMME];
     struct word word = {
         .time_ms = timeline->time_ms[row],
         .persona = timeline->persona != NULL ? timeline->persona[row] : ID_NONE,
-        .state = consent_state(packed_find(packed, PROPERTY_STATE)),
+        .state = consent_state(said[SAYS_STATE]),
     };
     word.of_device =
-        timeline->type[row] == EVENT_CONSENT_CHANGED && is_of_device(permission, packed);
-    struct value programme = find_symbol(packed, words->programme);
+        timeline->type[row] == EVENT_CONSENT_CHANGED && is_of_device(permission, said[SAYS_SOURCE]);
     word.general = programme.type != VALUE_TEXT || programme.text.length == 0;
     if (address.type == VALUE_TEXT) word.address.length = address.text.length;
     enum status status = STATUS_OK;
@@ -124,8 +142,7 @@ static enum status add_word(const struct permission *permission, uint32_t row, s
     return STATUS_OK;
 }
 
-static bool is_about(const struct words *words, struct text packed, struct text programme) {
-    struct value named = find_symbol(packed, words->programme);
+static bool is_about(struct value named, struct text programme) {
     return named.type != VALUE_TEXT || named.text.length == 0 || is_word(named.text, programme);
 }
 
@@ -133,17 +150,23 @@ static bool is_about(const struct words *words, struct text packed, struct text 
 static enum status words_read(const struct permission *permission, uint16_t type, uint32_t property,
                               struct text name, struct text programme, struct words *words) {
     const struct timeline *timeline = permission->timeline;
-    words_init(words, permission->data->symbols);
+    words_init(words, permission);
+    const uint32_t symbols[SAYS_COUNT] = {[SAYS_ABOUT] = property,
+                                          [SAYS_STATE] = PROPERTY_STATE,
+                                          [SAYS_SOURCE] = PROPERTY_SOURCE,
+                                          [SAYS_ADDRESS] = words->address,
+                                          [SAYS_PROGRAMME] = words->programme};
     for (uint32_t row = timeline_upper_bound(timeline, permission->t_ms); row-- > 0;) {
         if (timeline->type[row] != type || !timeline_known(timeline, row, permission->t_ms))
             continue;
         struct text packed;
+        struct value said[SAYS_COUNT];
         enum status status = timeline->ops->packed(timeline, row, &packed);
         if (status != STATUS_OK) return status;
-        struct value about = packed_find(packed, property);
-        if (about.type != VALUE_TEXT || !is_word(about.text, name)) continue;
-        if (!is_about(words, packed, programme)) continue;
-        status = add_word(permission, row, packed, words);
+        packed_find_each(packed, symbols, said, SAYS_COUNT);
+        if (said[SAYS_ABOUT].type != VALUE_TEXT || !is_word(said[SAYS_ABOUT].text, name)) continue;
+        if (!is_about(said[SAYS_PROGRAMME], programme)) continue;
+        status = add_word(permission, row, said, words);
         if (status != STATUS_OK) return status;
     }
     const char *at = words->bytes.at;
@@ -393,7 +416,7 @@ static enum status opt_in_by_address(const struct permission *permission, const 
 struct value opt_in_at(const struct permission *permission, uint32_t channel, struct text programme,
                        struct text address) {
     const struct customer_data *data = permission->data;
-    struct messaging messaging = playbook_messaging(data->playbook, data->symbols, channel);
+    struct messaging messaging = messaging_of(permission, channel);
     struct words words;
     struct value state = value_unknown();
     enum status status =

@@ -34,11 +34,21 @@
 /* A customer is judged for so many addresses of one channel; the others are not permitted. */
 #define PERMISSION_ADDRESSES_MAX 64
 
+/* What a judgement looks up by name, kept for the next one. It belongs to one thread and to one
+ * (playbook, symbols), and begins zeroed. */
+struct permission_names {
+    uint32_t properties; /* so many properties were known when the two below were looked up */
+    uint32_t address, programme;
+    bool has_messaging[CHANNEL_UNDECLARED + 1];
+    struct messaging messaging[CHANNEL_UNDECLARED + 1]; /* by channel */
+};
+
 struct permission {
     const struct customer_data *data;
     const struct timeline *timeline;
     int64_t t_ms;
     uint64_t position; /* as of which personas belong to customers */
+    struct permission_names *names;
 };
 
 struct value consent_at(const struct permission *permission, struct text purpose);

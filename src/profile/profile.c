@@ -27,6 +27,7 @@ struct profile {
     uint32_t *of_treatment;      /* traits of a treatment, in the order of computing */
     uint32_t of_treatment_count;
     struct by_treatment *by_treatment;
+    struct permission_names *names;
     struct related_walk related;
     uint64_t columns[TIMELINE_COLUMNS_MAX / 64];
     uint32_t needs;
@@ -128,14 +129,15 @@ enum status profile_create(struct profile **out, const struct customer_data *dat
     if (profile == NULL) return STATUS_NO_MEMORY;
     profile->data = data;
     arena_init(&profile->scratch, SCRATCH_BYTES_MAX);
-    related_init(&profile->related, data);
+    profile->names = memory_calloc(1, sizeof *profile->names);
+    related_init(&profile->related, data, profile->names);
     profile->values = memory_calloc(trait_count + 1, sizeof *profile->values);
     profile->friend_values = memory_calloc(trait_count + 1, sizeof *profile->friend_values);
     profile->friend_wants = memory_calloc(trait_count + 1, sizeof *profile->friend_wants);
     profile->of_treatment = memory_calloc(trait_count + 1, sizeof *profile->of_treatment);
     profile->limited = memory_calloc(trait_count + 1, sizeof *profile->limited);
     if (profile->values == NULL || profile->limited == NULL || profile->friend_values == NULL ||
-        profile->friend_wants == NULL || profile->of_treatment == NULL ||
+        profile->friend_wants == NULL || profile->of_treatment == NULL || profile->names == NULL ||
         by_treatment_create(&profile->by_treatment, data->playbook) != STATUS_OK) {
         profile_destroy(profile);
         return STATUS_NO_MEMORY;
@@ -172,6 +174,7 @@ void profile_destroy(struct profile *profile) {
     memory_free(profile->friend_wants);
     memory_free(profile->of_treatment);
     memory_free(profile->limited);
+    memory_free(profile->names);
     memory_free(profile);
 }
 
@@ -361,7 +364,8 @@ static struct permission permission_of(const struct profile *profile,
     return (struct permission){.data = profile->data,
                                .timeline = timeline,
                                .t_ms = t_ms,
-                               .position = profile->related.request.as_of.position};
+                               .position = profile->related.request.as_of.position,
+                               .names = profile->names};
 }
 
 struct value profile_consent(const struct profile *profile, const struct timeline *timeline,

@@ -7,8 +7,9 @@
 #include "base/memory.h"
 #include "profile/consent.h"
 
-void related_init(struct related_walk *walk, const struct customer_data *data) {
-    *walk = (struct related_walk){.data = data};
+void related_init(struct related_walk *walk, const struct customer_data *data,
+                  struct permission_names *names) {
+    *walk = (struct related_walk){.data = data, .names_found = names};
     buffer_init(&walk->names);
 }
 
@@ -36,7 +37,8 @@ static bool consents(const struct related_walk *walk, const struct timeline *tim
     struct permission permission = {.data = walk->data,
                                     .timeline = timeline,
                                     .t_ms = t_ms,
-                                    .position = walk->request.as_of.position};
+                                    .position = walk->request.as_of.position,
+                                    .names = walk->names_found};
     struct value state = consent_at(&permission, purpose);
     return state.type == VALUE_YES_NO && state.yes;
 }

@@ -12,7 +12,7 @@
 #define PROFILE_RELATED_H
 
 #include "event/event.h"
-#include "profile/profile.h"
+#include "profile/consent.h"
 
 /* One *Related* event of the kind that is walked. */
 struct relation {
@@ -24,6 +24,7 @@ struct relation {
 
 struct related_walk {
     const struct customer_data *data;
+    struct permission_names *names_found;
     struct timeline_reader *reader; /* opened at the first relation met; pinned like its user's */
     struct timeline_request request;
     uint64_t columns[TIMELINE_COLUMNS_MAX / 64];
@@ -38,7 +39,9 @@ struct related_walk {
     uint32_t seen_count, seen_bits;
 };
 
-void related_init(struct related_walk *walk, const struct customer_data *data);
+/* Both are borrowed. */
+void related_init(struct related_walk *walk, const struct customer_data *data,
+                  struct permission_names *names);
 void related_release(struct related_walk *walk);
 /* Closes its reader; it is opened again when it is needed. */
 void related_rest(struct related_walk *walk);

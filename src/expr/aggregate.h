@@ -6,6 +6,7 @@
 
 #include "event/packed.h"
 #include "expr/eval.h"
+#include "expr/type_rows.h"
 
 /* Rows low ≤ row < high happened in (start_ms, end_ms]. */
 struct window {
@@ -90,6 +91,10 @@ bool aggregate_simple_holds(struct eval *eval, const struct simple_where *where,
 struct value aggregate_of_row(struct eval *eval, const struct aggregate *aggregate, uint32_t row,
                               struct value value);
 
+/* Gives the answer of an aggregate that may be fast, whose rows in the window `rows` walks; false
+ * where it can't. */
+bool aggregate_of_rows(struct eval *eval, const struct aggregate *aggregate,
+                       struct type_rows_walk *rows, struct window window, struct value *out);
 /* Gives the answer without walking row by row; false where there is no such way. */
 bool aggregate_fast(struct eval *eval, const struct aggregate *aggregate, struct window window,
                     struct value *out);

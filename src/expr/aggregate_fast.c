@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The commonest questions as tight loops over flat columns: one event type, a plain column or none,
  * no `where` or a simple one. aggregate.c answers every other question, and would give the same
- * answers to these. The loops have no branches on the type: the processor can't guess which type
- * comes next, so a loop that skips other events is slower. */
+ * answers to these. */
 #include "expr/aggregate.h"
 
-static struct value count_type(const struct timeline *timeline, struct window window,
-                               uint16_t type) {
-    uint32_t count = 0;
-    for (uint32_t row = window.low; row < window.high; row++) count += timeline->type[row] == type;
+static struct value count_rows(const struct type_rows_walk *rows) {
+    uint32_t count = type_rows_total(rows->rows), more;
+    for (uint32_t low = rows->low; low < rows->high; low += more) {
+        more = type_rows_count(low, rows->high);
+        count += type_rows_total(type_rows(rows->types + low, more, rows->type));
+    }
     return value_number(count);
 }
 
@@ -17,37 +18,29 @@ static struct value count_type(const struct timeline *timeline, struct window wi
  * 48 bits. */
 #define MONEY_ROWS_MAX 65536u
 
-static bool sum_money(struct eval *eval, const int64_t *cells, struct window window, uint16_t type,
-                      bool averages, struct value *out) {
-    const uint16_t *types = eval->timeline->type;
+static struct value sum_money(struct eval *eval, const int64_t *cells, struct type_rows_walk *rows,
+                              bool averages) {
     const int64_t currency_bits = (1 << MONEY_CELL_SHIFT) - 1;
     int64_t sum = 0, any = 0, all = -1, count = 0;
-    if (window.high - window.low > MONEY_ROWS_MAX) return false;
-    for (uint32_t row = window.low; row < window.high; row++) {
-        int64_t cell = cells[row],
-                taken = -(int64_t)((types[row] == type) & (cell != CELL_UNKNOWN));
+    uint32_t row;
+    while (type_rows_next(rows, &row)) {
+        int64_t cell = cells[row], taken = -(int64_t)(cell != CELL_UNKNOWN);
         sum += (cell >> MONEY_CELL_SHIFT) & taken;
         any |= cell & taken;
         all &= cell | ~taken;
         count -= taken;
     }
-    if (count == 0) {
-        *out = averages ? value_unknown() : value_money(0, eval->program->currency);
-    } else if ((any & currency_bits) != (all & currency_bits)) {
-        *out = eval_limit(eval);
-    } else {
-        *out = value_money(averages ? aggregate_divided(sum, (uint64_t)count) : sum,
-                           (uint16_t)(any & currency_bits));
-    }
-    return true;
+    if (count == 0) return averages ? value_unknown() : value_money(0, eval->program->currency);
+    if ((any & currency_bits) != (all & currency_bits)) return eval_limit(eval);
+    return value_money(averages ? aggregate_divided(sum, (uint64_t)count) : sum,
+                       (uint16_t)(any & currency_bits));
 }
 
-static struct value sum_number(const struct timeline *timeline, const double *cells,
-                               struct window window, uint16_t type, bool averages) {
+static struct value sum_number(const double *cells, struct type_rows_walk *rows, bool averages) {
     double sum = 0;
-    uint32_t count = 0;
-    for (uint32_t row = window.low; row < window.high; row++) {
-        bool taken = (timeline->type[row] == type) & !isnan(cells[row]);
+    uint32_t count = 0, row;
+    while (type_rows_next(rows, &row)) {
+        bool taken = !isnan(cells[row]);
         sum += taken ? cells[row] : 0.0;
         count += taken;
     }
@@ -58,25 +51,25 @@ static struct value sum_number(const struct timeline *timeline, const double *ce
 
 /* The least or greatest number; of money, the cells compare like their amounts where all have one
  * currency. */
-static struct value best_number(const struct timeline *timeline, const double *cells,
-                                struct window window, uint16_t type, bool greatest) {
+static struct value best_number(const double *cells, struct type_rows_walk *rows, bool greatest) {
     double best = NAN;
-    for (uint32_t row = window.low; row < window.high; row++) {
+    uint32_t row;
+    while (type_rows_next(rows, &row)) {
         double cell = cells[row];
-        if (timeline->type[row] != type || isnan(cell)) continue;
+        if (isnan(cell)) continue;
         if (isnan(best) || (greatest ? cell > best : cell < best)) best = cell;
     }
     return isnan(best) ? value_unknown() : value_number(best);
 }
 
-static struct value best_money(struct eval *eval, const int64_t *cells, struct window window,
-                               uint16_t type, bool greatest) {
-    const uint16_t *types = eval->timeline->type;
+static struct value best_money(struct eval *eval, const int64_t *cells, struct type_rows_walk *rows,
+                               bool greatest) {
     const int64_t currency_bits = (1 << MONEY_CELL_SHIFT) - 1;
     int64_t best = CELL_UNKNOWN, differs = 0;
-    for (uint32_t row = window.low; row < window.high; row++) {
+    uint32_t row;
+    while (type_rows_next(rows, &row)) {
         int64_t cell = cells[row];
-        if (types[row] != type || cell == CELL_UNKNOWN) continue;
+        if (cell == CELL_UNKNOWN) continue;
         if (best == CELL_UNKNOWN) best = cell;
         differs |= (cell ^ best) & currency_bits;
         if (greatest ? cell > best : cell < best) best = cell;
@@ -86,48 +79,48 @@ static struct value best_money(struct eval *eval, const int64_t *cells, struct w
                         : value_money(best >> MONEY_CELL_SHIFT, (uint16_t)(best & currency_bits));
 }
 
-static bool best_of(struct eval *eval, const struct aggregate *aggregate, struct window window,
-                    struct value *out) {
+static bool best_of(struct eval *eval, const struct aggregate *aggregate,
+                    struct type_rows_walk *rows, struct value *out) {
     const void *cells = eval_column(eval, aggregate->column)->cells;
     bool greatest = aggregate->kind == AGGREGATE_MAX;
-    uint16_t type = aggregate->rows.types[0];
     if (!aggregate->has_column || cells == NULL) return false;
     if (aggregate->value_type == VALUE_MONEY)
-        *out = best_money(eval, cells, window, type, greatest);
+        *out = best_money(eval, cells, rows, greatest);
     else if (aggregate->value_type == VALUE_NUMBER)
-        *out = best_number(eval->timeline, cells, window, type, greatest);
+        *out = best_number(cells, rows, greatest);
     else
         return false;
     return true;
 }
 
-/* Returns the newest row of the type before `high`; UINT32_MAX where there is none. */
-static uint32_t newest(const uint16_t *types, uint32_t low, uint32_t high, uint16_t type) {
-    while (high-- > low) {
-        if (types[high] == type) return high;
-    }
-    return UINT32_MAX;
+static bool sum_of(struct eval *eval, const struct aggregate *aggregate, struct window window,
+                   struct type_rows_walk *rows, struct value *out) {
+    const void *cells = eval_column(eval, aggregate->column)->cells;
+    bool averages = aggregate->kind == AGGREGATE_AVG;
+    if (cells == NULL) return false;
+    if (aggregate->value_type == VALUE_MONEY && window.high - window.low <= MONEY_ROWS_MAX)
+        *out = sum_money(eval, cells, rows, averages);
+    else if (aggregate->value_type == VALUE_NUMBER)
+        *out = sum_number(cells, rows, averages);
+    else
+        return false;
+    return true;
 }
 
 static struct value count_where(struct eval *eval, const struct aggregate *aggregate,
-                                struct window window) {
-    const uint16_t *types = eval->timeline->type;
-    uint32_t count = 0;
-    uint16_t type = aggregate->rows.types[0];
-    for (uint32_t row = window.low; row < window.high; row++) {
-        if (types[row] == type) count += aggregate_simple_holds(eval, &aggregate->where, row);
-    }
+                                struct type_rows_walk *rows) {
+    uint32_t count = 0, row;
+    while (type_rows_next(rows, &row))
+        count += aggregate_simple_holds(eval, &aggregate->where, row);
     return value_number(count);
 }
 
 /* For exists, since and last: finds the newest row for which `where` holds and whose column is
  * known. */
 static struct value find_newest(struct eval *eval, const struct aggregate *aggregate,
-                                struct window window) {
-    const struct timeline *timeline = eval->timeline;
-    uint32_t row = window.high;
-    while ((row = newest(timeline->type, window.low, row, aggregate->rows.types[0])) !=
-           UINT32_MAX) {
+                                struct type_rows_walk *rows) {
+    uint32_t row;
+    while (type_rows_previous(rows, &row)) {
         struct value value = value_unknown();
         if (aggregate->has_column) {
             value = column_value(eval_column(eval, aggregate->column), aggregate->column_type, row);
@@ -141,33 +134,30 @@ static struct value find_newest(struct eval *eval, const struct aggregate *aggre
     return aggregate->kind == AGGREGATE_EXISTS ? value_yes_no(false) : value_unknown();
 }
 
-bool aggregate_fast(struct eval *eval, const struct aggregate *aggregate, struct window window,
-                    struct value *out) {
-    const struct timeline *timeline = eval->timeline;
-    if (!aggregate->may_be_fast || timeline->known_ms) return false;
+bool aggregate_of_rows(struct eval *eval, const struct aggregate *aggregate,
+                       struct type_rows_walk *rows, struct window window, struct value *out) {
     bool filtered = aggregate->where.kind != SIMPLE_NONE;
-    uint16_t type = aggregate->rows.types[0];
     switch (aggregate->kind) {
     case AGGREGATE_COUNT:
         if (aggregate->has_column) return false;
-        *out = filtered ? count_where(eval, aggregate, window) : count_type(timeline, window, type);
+        *out = filtered ? count_where(eval, aggregate, rows) : count_rows(rows);
         return true;
     case AGGREGATE_SUM:
-    case AGGREGATE_AVG: {
-        const void *cells = eval_column(eval, aggregate->column)->cells;
-        bool averages = aggregate->kind == AGGREGATE_AVG;
-        if (filtered || !cells) return false;
-        if (aggregate->value_type == VALUE_MONEY)
-            return sum_money(eval, cells, window, type, averages, out);
-        if (aggregate->value_type != VALUE_NUMBER) return false;
-        *out = sum_number(timeline, cells, window, type, averages);
-        return true;
-    }
+    case AGGREGATE_AVG: return !filtered && sum_of(eval, aggregate, window, rows, out);
     case AGGREGATE_MIN:
-    case AGGREGATE_MAX: return !filtered && best_of(eval, aggregate, window, out);
+    case AGGREGATE_MAX: return !filtered && best_of(eval, aggregate, rows, out);
     case AGGREGATE_EXISTS:
     case AGGREGATE_SINCE:
-    case AGGREGATE_LAST: *out = find_newest(eval, aggregate, window); return true;
+    case AGGREGATE_LAST: *out = find_newest(eval, aggregate, rows); return true;
     default: return false;
     }
+}
+
+bool aggregate_fast(struct eval *eval, const struct aggregate *aggregate, struct window window,
+                    struct value *out) {
+    const struct timeline *timeline = eval->timeline;
+    if (!aggregate->may_be_fast || timeline->known_ms || timeline->superseded_ms) return false;
+    struct type_rows_walk rows =
+        type_rows_begin(timeline->type, window.low, window.high, aggregate->rows.types[0]);
+    return aggregate_of_rows(eval, aggregate, &rows, window, out);
 }

@@ -2,6 +2,7 @@
 #include "profile/profile.h"
 
 #include "base/memory.h"
+#include "expr/plain.h"
 #include "profile/by_treatment.h"
 #include "profile/consent.h"
 #include "profile/related.h"
@@ -19,6 +20,8 @@ struct profile {
     struct expr_spans spans;
     struct value *values;        /* by trait index */
     bool *limited;               /* by trait index: a limit made its value unknown */
+    struct expr_plain *plain;    /* answers those for which is_plain */
+    bool *is_plain;              /* by trait index */
     bool eval_limited;           /* profile_eval_limited */
     bool any_limited;            /* profile_limited */
     struct value *friend_values; /* the same, for the related customer at hand */
@@ -123,6 +126,23 @@ static void collect_needs(struct profile *profile) {
     if (asks_permission(playbook)) profile->needs |= TIMELINE_PERSONA;
 }
 
+/* Traits of the customer that can be answered together. */
+static enum status plan_plain(struct profile *profile) {
+    const struct playbook *playbook = profile->data->playbook;
+    const struct expr_program **programs =
+        memory_calloc((size_t)playbook->trait_count + 1, sizeof *programs);
+    profile->is_plain = memory_calloc((size_t)playbook->trait_count + 1, sizeof *profile->is_plain);
+    enum status status =
+        programs != NULL && profile->is_plain != NULL ? STATUS_OK : STATUS_NO_MEMORY;
+    for (uint32_t i = 0; status == STATUS_OK && i < playbook->trait_count; i++)
+        programs[i] = playbook->traits[i].of_treatment ? NULL : playbook->traits[i].program;
+    if (status == STATUS_OK)
+        status =
+            expr_plain_create(&profile->plain, programs, playbook->trait_count, profile->is_plain);
+    memory_free(programs);
+    return status;
+}
+
 enum status profile_create(struct profile **out, const struct customer_data *data) {
     uint32_t trait_count = data->playbook->trait_count;
     struct profile *profile = memory_calloc(1, sizeof *profile);
@@ -138,6 +158,7 @@ enum status profile_create(struct profile **out, const struct customer_data *dat
     profile->limited = memory_calloc(trait_count + 1, sizeof *profile->limited);
     if (profile->values == NULL || profile->limited == NULL || profile->friend_values == NULL ||
         profile->friend_wants == NULL || profile->of_treatment == NULL || profile->names == NULL ||
+        plan_plain(profile) != STATUS_OK ||
         by_treatment_create(&profile->by_treatment, data->playbook) != STATUS_OK) {
         profile_destroy(profile);
         return STATUS_NO_MEMORY;
@@ -174,6 +195,8 @@ void profile_destroy(struct profile *profile) {
     memory_free(profile->friend_wants);
     memory_free(profile->of_treatment);
     memory_free(profile->limited);
+    expr_plain_destroy(profile->plain);
+    memory_free(profile->is_plain);
     memory_free(profile->names);
     memory_free(profile);
 }
@@ -244,12 +267,16 @@ const struct value *profile_at_for(struct profile *profile, const struct timelin
     profile->any_limited = profile->eval_limited = false;
     profile->wanted = wanted;
     by_treatment_forget(profile->by_treatment);
+    memset(profile->limited, 0, playbook->trait_count * sizeof *profile->limited);
+    bool together =
+        expr_plain_eval(profile->plain, &profile->env, wanted, profile->values, profile->limited);
     for (uint32_t i = 0; i < playbook->trait_count; i++) {
         const struct trait *trait = &playbook->traits[i];
-        profile->limited[i] = false;
-        profile->values[i] = trait->of_treatment || !is_wanted(profile, i)
-                                 ? value_unknown()
-                                 : evaluate(profile, trait->program, &profile->limited[i]);
+        if (trait->of_treatment || !is_wanted(profile, i))
+            profile->values[i] = value_unknown();
+        else if (!together || !profile->is_plain[i])
+            profile->values[i] = evaluate(profile, trait->program, &profile->limited[i]);
+        profile->any_limited |= profile->limited[i];
     }
     profile->treatment_mark = arena_mark(&profile->scratch);
     return profile->values;

@@ -7,6 +7,7 @@
 
 #include "base/time.h"
 #include "event/packed.h"
+#include "expr/plain.h"
 #include "expr_model.h"
 
 __extension__ typedef __int128 wide; /* sums that can't overflow */
@@ -432,6 +433,28 @@ static bool same(struct value a, struct value b) {
     return value_equal(a, b);
 }
 
+static uint32_t plain_compared;
+
+/* A plan gives the same, where it has an answer. */
+static void check_plain(const struct expr_program *program, struct expr_env *env,
+                        struct value wanted, bool limited) {
+    struct expr_plain *plain;
+    const struct expr_program *const programs[] = {NULL, program, program};
+    struct value values[3] = {{0}};
+    bool is_plain[3], limits[3] = {false}, wants[] = {true, true, false};
+    assert_int_equal(expr_plain_create(&plain, programs, 3, is_plain), STATUS_OK);
+    assert_false(is_plain[0]);
+    assert_int_equal(is_plain[1], is_plain[2]);
+    if (expr_plain_eval(plain, env, wants, values, limits) && is_plain[1]) {
+        plain_compared++;
+        assert_true(value_equal(values[1], wanted) ||
+                    (!value_is_known(values[1]) && !value_is_known(wanted)));
+        assert_int_equal(limits[1], limited);
+        assert_false(value_is_known(values[2]));
+    }
+    expr_plain_destroy(plain);
+}
+
 static void check_one(struct model *model, uint64_t seed, uint32_t *compiled) {
     random_init(&model->random, seed);
     const struct tree *tree = grow_tree(model, any_type(model), 1 + (int)below(model, 4));
@@ -466,6 +489,9 @@ static void check_one(struct model *model, uint64_t seed, uint32_t *compiled) {
                      round, TEXT_ARG(buffer_text(&source)), world_print(&model->world, got),
                      world_print(&model->world, wanted));
         }
+        env.limit_reached = false;
+        got = expr_eval(program, &env);
+        check_plain(program, &env, got, env.limit_reached);
     }
     buffer_release(&source);
 }
@@ -484,8 +510,10 @@ static void test_against_the_model(void **state) {
         check_one(&model, seed, &compiled);
     }
     world_release(&model.world);
-    printf("%u of %llu compiled\n", compiled, (unsigned long long)rounds);
+    printf("%u of %llu compiled, %u answers of plans\n", compiled, (unsigned long long)rounds,
+           plain_compared);
     assert_true(compiled > rounds / 2);
+    assert_true(plain_compared > rounds / 100);
 }
 
 int main(void) {

@@ -5,7 +5,7 @@
 #include "support/unit.h"
 
 #include "base/random.h"
-#include "decide/contact.h"
+#include "decide/contact_internal.h"
 #include "support/scene.h"
 
 static const char playbook[] =
@@ -489,6 +489,73 @@ static void test_verdicts_equal_the_naive_ones(void **state) {
     }
 }
 
+/* The same verdict, whether it was kept or is worked out anew. */
+static void check_again(struct trial *trial, const struct treatment *treatment, int64_t t_ms) {
+    struct contact_verdict kept = check(trial, treatment, t_ms);
+    contact_cache_clear(&trial->history);
+    struct contact_verdict anew = check(trial, treatment, t_ms);
+    assert_ptr_equal(kept.blocking, anew.blocking);
+    assert_int_equal(kept.free_at_ms, anew.free_at_ms);
+    assert_int_equal(kept.send_after_ms, anew.send_after_ms);
+    assert_int_equal(kept.standing.free_at_ms, anew.standing.free_at_ms);
+    assert_int_equal(kept.standing.counted, anew.standing.counted);
+    assert_int_equal(kept.standing.pending, anew.standing.pending);
+}
+
+/* One after the other: the contact of each rank counts for those below, as if it had been read. */
+static void add_some(struct trial *trial, int64_t t_ms, bool clears, struct random *random) {
+    struct contact_history *history = &trial->history;
+    const struct treatment_set *treatments = scene_treatments_at(&trial->scene, t_ms);
+    for (int added = 0; added < 6; added++) {
+        uint64_t which = random_below(random, treatments->count);
+        assert_int_equal(contact_history_add(history, &treatments->treatments[which], t_ms),
+                         STATUS_OK);
+        for (size_t i = 1; i < history->messages.count; i++) {
+            const struct contact *older = &history->messages.items[i - 1], *newer = older + 1;
+            assert_true(older->time_ms < newer->time_ms ||
+                        (older->time_ms == newer->time_ms && older->key_hash <= newer->key_hash));
+        }
+        if (clears) assert_int_equal(contact_series_order(history, &history->messages), STATUS_OK);
+        for (uint32_t i = 0; i < treatments->count; i++) {
+            if (clears)
+                check_again(trial, &treatments->treatments[i], t_ms);
+            else
+                (void)check(trial, &treatments->treatments[i], t_ms);
+        }
+    }
+    for (uint32_t i = 0; i < treatments->count; i++)
+        check_again(trial, &treatments->treatments[i], t_ms);
+}
+
+/* The chain of each treatment holds all of its contacts, newest first. */
+static void check_chains(const struct contact_series *series) {
+    for (size_t i = 0; i < series->count; i++) {
+        uint32_t older = UINT32_MAX;
+        for (size_t k = 0; k < i; k++)
+            older = series->items[k].key_hash == series->items[i].key_hash ? (uint32_t)k : older;
+        assert_int_equal(series->items[i].older, older);
+    }
+}
+
+static void test_what_a_decision_adds_counts_for_the_ranks_below(void **state) {
+    (void)state;
+    static struct trial trial;
+    struct random random;
+    random_init(&random, 4);
+    for (int round = 0; round < 80; round++) {
+        make(&trial, &random);
+        for (int i = 0; i < 6; i++) {
+            int64_t t_ms = DAY(60) + (int64_t)random_below(&random, 60 * 96) * 15 * TIME_MINUTE_MS;
+            read_history(&trial, t_ms);
+            if (i % 2 == 0) judge_all(&trial, t_ms);
+            add_some(&trial, t_ms, i % 3 == 0, &random);
+            check_chains(&trial.history.messages);
+            check_chains(&trial.history.events);
+        }
+        end(&trial);
+    }
+}
+
 /* A day of quiet times, minute by minute, in spring, in autumn and in between. */
 static void test_quiet_ends_when_the_clock_says_so(void **state) {
     (void)state;
@@ -624,6 +691,7 @@ static void test_a_cut_timeline_holds(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_verdicts_equal_the_naive_ones),
+        cmocka_unit_test(test_what_a_decision_adds_counts_for_the_ranks_below),
         cmocka_unit_test(test_quiet_ends_when_the_clock_says_so),
         cmocka_unit_test(test_quiet_in_every_zone_that_it_may_be_in),
         cmocka_unit_test(test_no_number_of_events_opens_a_policy),

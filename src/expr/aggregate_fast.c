@@ -5,10 +5,10 @@
 #include "expr/aggregate.h"
 
 static struct value count_rows(const struct type_rows_walk *rows) {
-    uint32_t count = type_rows_total(rows->rows), more;
+    uint32_t count = bits_count(rows->rows), more;
     for (uint32_t low = rows->low; low < rows->high; low += more) {
         more = type_rows_count(low, rows->high);
-        count += type_rows_total(type_rows(rows->types + low, more, rows->type));
+        count += bits_count(type_rows(rows->types + low, more, rows->type));
     }
     return value_number(count);
 }

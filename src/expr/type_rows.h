@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/bits.h"
+
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
@@ -56,12 +58,6 @@ static inline uint32_t type_rows_last(uint64_t rows) {
     return 63u - (uint32_t)__builtin_clzll(rows);
 }
 
-static inline uint32_t type_rows_total(uint64_t rows) {
-    rows -= rows >> 1 & 0x5555555555555555;
-    rows = (rows & 0x3333333333333333) + (rows >> 2 & 0x3333333333333333);
-    rows = (rows + (rows >> 4)) & 0x0f0f0f0f0f0f0f0f;
-    return (uint32_t)((rows * 0x0101010101010101) >> 56);
-}
 /* Only the bits from `low` to before `high`; high <= TYPE_ROWS_MAX. */
 static inline uint64_t type_rows_between(uint64_t rows, uint32_t low, uint32_t high) {
     if (low >= high) return 0;

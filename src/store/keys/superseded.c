@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include "base/bits.h"
 #include "base/hash.h"
 #include "base/memory.h"
 #include "store/tail/tail_table.h"
@@ -102,7 +103,7 @@ static enum status build_index(struct superseded *set) {
     }
     set->start[set->persona_count] = (uint32_t)set->count;
     for (uint32_t w = 1; w < set->words; w++)
-        set->rank[w] = set->rank[w - 1] + (uint32_t)__builtin_popcountll(set->bits[w - 1]);
+        set->rank[w] = set->rank[w - 1] + bits_count(set->bits[w - 1]);
     return STATUS_OK;
 }
 
@@ -143,7 +144,7 @@ const struct superseded_row *superseded_of(const struct superseded *set, uint32_
     *count = 0;
     if (!superseded_has(set, persona)) return NULL;
     uint64_t below = set->bits[persona / 64] & ((UINT64_C(1) << (persona % 64)) - 1);
-    uint32_t n = set->rank[persona / 64] + (uint32_t)__builtin_popcountll(below);
+    uint32_t n = set->rank[persona / 64] + bits_count(below);
     *count = set->start[n + 1] - set->start[n];
     return set->rows + set->start[n];
 }

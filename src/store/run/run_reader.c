@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
 
+#include "base/bits.h"
 #include "base/hash.h"
 #include "base/memory.h"
 #include "store/run/run_file.h"
@@ -270,8 +271,7 @@ uint32_t run_find(const struct run *run, uint32_t persona) {
     if (persona < run->persona_base || word >= run->index_words) return ID_NONE;
     uint64_t bits = run->index_bits[word];
     if (!(bits >> bit & 1)) return ID_NONE;
-    return run->index_entry[run->index_rank[word] +
-                            (uint32_t)__builtin_popcountll(bits & ((UINT64_C(1) << bit) - 1))];
+    return run->index_entry[run->index_rank[word] + bits_count(bits & ((UINT64_C(1) << bit) - 1))];
 }
 
 uint32_t run_row_count(const struct run *run, uint32_t persona) {

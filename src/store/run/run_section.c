@@ -2,6 +2,7 @@
 /* Verifies a section at its first touch, and reads packed blocks. */
 #include <lz4.h>
 
+#include "base/bits.h"
 #include "base/hash.h"
 #include "store/run/run_file.h"
 
@@ -27,7 +28,7 @@ static bool column_is_sound(const struct run *run, uint32_t part, uint32_t c, co
         const uint32_t *rank = (const uint32_t *)(at + words * 8);
         for (uint64_t w = 0; w < words; w++) {
             if (rank[w] != count) return false;
-            count += (uint64_t)__builtin_popcountll(bits[w]);
+            count += bits_count(bits[w]);
         }
         if (rows % 64 != 0 && bits[words - 1] >> (rows % 64) != 0) return false;
         if (count != (section->length - head) / section->width) return false;
@@ -222,7 +223,7 @@ static bool whole_of(const struct run *run, uint32_t part, uint32_t row, struct 
                  bits = ((const uint64_t *)at)[row / 64], bit = UINT64_C(1) << (row % 64);
         if ((bits & bit) == 0) return false;
         const uint32_t *rank = (const uint32_t *)(at + words * 8);
-        cell = rank[row / 64] + (uint64_t)__builtin_popcountll(bits & (bit - 1));
+        cell = rank[row / 64] + bits_count(bits & (bit - 1));
         at += words * 8 + ((words * 4 + 7) & ~UINT64_C(7));
     }
     uint64_t text = ((const uint64_t *)at)[cell];

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/bits.h"
 #include "base/memory.h"
 #include "store/view/view_internal.h"
 
@@ -91,7 +92,7 @@ static void copy_sparse(const struct stored_column *stored, uint32_t part_rows, 
         uint32_t base = w * 64;
         if (base < row) {
             uint64_t below = (UINT64_C(1) << (row - base)) - 1;
-            cell += (uint64_t)__builtin_popcountll(set & below);
+            cell += bits_count(set & below);
             set &= ~below;
         }
         if (end - base < 64) set &= (UINT64_C(1) << (end - base)) - 1;

@@ -26,24 +26,48 @@ static inline bool is_left_out(const struct view_reader *reader, const struct vi
            view_gone_ms(reader, position) != INT64_MAX;
 }
 
+bool view_part_is_late(const struct view_request *request, const struct run_part *part) {
+    return request->filters && part->known_max > request->as_of.t_ms;
+}
+
+bool view_part_is_behind(const struct view_reader *reader, const struct view_request *request,
+                         const struct run_part *part) {
+    bool filters = request->filters && part->position_max >= request->as_of.position;
+    return filters || (reader->gone_count > 0 && !view_judges(request));
+}
+
+/* What tells which rows of a part are seen; NULL where it isn't asked. */
+struct seen {
+    const struct run_section *section;
+    const uint8_t *lags, *positions;
+};
+
+static inline bool is_seen(const struct view_reader *reader, const struct view_request *request,
+                           const struct view_piece *whole, const struct seen *seen, uint32_t i) {
+    if (seen->lags != NULL) {
+        uint64_t lag_ms = (uint64_t)run_narrow(&seen->section[RUN_LAG], seen->lags, whole->row + i);
+        int64_t known_ms = (int64_t)((uint64_t)whole->time_ms[i] + lag_ms);
+        if (known_ms > request->as_of.t_ms) return false;
+    }
+    if (seen->positions == NULL) return true;
+    uint64_t position =
+        (uint64_t)run_narrow(&seen->section[RUN_POSITION], seen->positions, whole->row + i);
+    return position < request->as_of.position && !is_left_out(reader, request, position);
+}
+
 static enum status push_seen(struct view_reader *reader, const struct view_request *request,
                              const struct view_piece *whole) {
     const struct run *run = reader->runs[whole->run];
-    const struct run_section *section = run_section_of(run, whole->part, 0);
-    const uint8_t *lags = run_bytes(run, whole->part, RUN_LAG);
-    const uint8_t *positions = run_bytes(run, whole->part, RUN_POSITION);
-    if (lags == NULL || positions == NULL) return STATUS_CORRUPT;
+    const struct run_part *part = &run->parts[whole->part];
+    bool late = view_part_is_late(request, part),
+         behind = view_part_is_behind(reader, request, part);
+    struct seen seen = {.section = run_section_of(run, whole->part, 0)};
+    if (late) seen.lags = run_bytes(run, whole->part, RUN_LAG);
+    if (behind) seen.positions = run_bytes(run, whole->part, RUN_POSITION);
+    if ((late && seen.lags == NULL) || (behind && seen.positions == NULL)) return STATUS_CORRUPT;
     uint32_t first = 0;
     for (uint32_t i = 0; i <= whole->count; i++) {
-        if (i < whole->count) {
-            uint64_t lag_ms = (uint64_t)run_narrow(&section[RUN_LAG], lags, whole->row + i);
-            int64_t known_ms = (int64_t)((uint64_t)whole->time_ms[i] + lag_ms);
-            uint64_t position =
-                (uint64_t)run_narrow(&section[RUN_POSITION], positions, whole->row + i);
-            if (known_ms <= request->as_of.t_ms && position < request->as_of.position &&
-                !is_left_out(reader, request, position))
-                continue;
-        }
+        if (i < whole->count && is_seen(reader, request, whole, &seen, i)) continue;
         if (i > first) {
             struct view_piece piece = *whole;
             piece.time_ms += first;

@@ -142,6 +142,11 @@ void view_prefetch_whole(struct view_reader *reader, const struct view_request *
 /* view_gather.c */
 /* The part of a run that holds the entry; it is mostly that of the entry before. */
 uint32_t view_part_of(struct view_reader *reader, uint32_t run, uint32_t entry);
+/* May rows of the part not have been known at the request's t; or stand behind its position, or be
+ * superseded? Else their columns of lags, and of positions, need not be read. */
+bool view_part_is_late(const struct view_request *request, const struct run_part *part);
+bool view_part_is_behind(const struct view_reader *reader, const struct view_request *request,
+                         const struct run_part *part);
 void view_begin(struct view_reader *reader);
 enum status view_add_entry(struct view_reader *reader, const struct view_request *request,
                            uint32_t run, uint32_t entry) MUST_USE;

@@ -7,6 +7,7 @@
  *   where the rows stand ──► the bits and ranks of sparse columns ──► their cells ──► whole rows
  *
  * What is not known to be sound yet is left out: its first touch checks it. */
+#include "base/bits.h"
 #include "store/view/view_internal.h"
 
 #define LINE_BYTES 64u
@@ -64,14 +65,14 @@ static const uint8_t *cells_of(const struct run *run, uint32_t part, uint32_t co
     const uint64_t *bits = (const uint64_t *)at;
     const uint32_t *rank = (const uint32_t *)(at + ((size_t)part_rows + 63) / 64 * 8);
     uint64_t below = (UINT64_C(1) << (row % 64)) - 1;
-    uint32_t cell = rank[first] + (uint32_t)__builtin_popcountll(bits[first] & below);
+    uint32_t cell = rank[first] + bits_count(bits[first] & below);
     uint32_t end = row + count, last = end / 64;
     uint64_t within = (UINT64_C(1) << (end % 64)) - 1;
     bool behind = (size_t)last * 64 >= part_rows; /* the end of the part */
     if (behind || last > first + 1)
         *cells = count < LINES_MAX * 8 ? count : LINES_MAX * 8;
     else
-        *cells = rank[last] + (uint32_t)__builtin_popcountll(bits[last] & within) - cell;
+        *cells = rank[last] + bits_count(bits[last] & within) - cell;
     return at + sparse_head(part_rows) + (size_t)cell * section->width;
 }
 
@@ -84,10 +85,11 @@ void view_prefetch(struct view_reader *reader, const struct view_request *reques
     ask_for_plain(run, part, RUN_TIME, row, count, 8);
     ask_for_plain(run, part, RUN_TYPE, row, count, 2);
     if (request->needs & TIMELINE_CHANNEL) ask_for_plain(run, part, RUN_CHANNEL, row, count, 1);
-    if (request->filters) {
-        for (uint32_t kind = RUN_LAG; kind <= RUN_POSITION; kind++)
-            ask_for_plain(run, part, kind, row, count, run_section_of(run, part, kind)->width);
-    }
+    if (view_part_is_late(request, &run->parts[part]))
+        ask_for_plain(run, part, RUN_LAG, row, count, run_section_of(run, part, RUN_LAG)->width);
+    if (view_part_is_behind(reader, request, &run->parts[part]))
+        ask_for_plain(run, part, RUN_POSITION, row, count,
+                      run_section_of(run, part, RUN_POSITION)->width);
     const uint16_t *columns = reader->run_column[r];
     for (uint32_t k = 0; columns != NULL && k < request->column_count; k++) {
         uint16_t column = columns[request->columns[k]];

@@ -13,8 +13,8 @@
 
 #include "decide/contact.h"
 
-/* Neighbours in the list that are judged alike but for themselves: of one route, and with or without
- * a span of time that tells whether they are over. */
+/* Neighbours in the list of one route, with or without a span of time that tells whether they are
+ * over: what is asked of one of them is asked of all. */
 struct live_run {
     uint32_t first, count; /* places in the list */
     uint32_t route;        /* contact_route */

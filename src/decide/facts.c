@@ -350,13 +350,15 @@ static void price_run(struct judging *judging, const struct route *route,
     for (uint32_t i = 0; i < run->count && route->score.model == NULL; i++)
         propensity[i] = route->chance;
     memset(trace->verdict + run->first, 0, run->count * sizeof *trace->verdict);
-    for (uint32_t i = 0; i < run->count; i++)
+    uint32_t count = run->count; /* the stores below may alias the run */
+    for (uint32_t i = 0; i < count; i++)
         priority[i] = propensity[i] * factors.weight * factors.value * factors.lever - factors.cost;
-    /* An unknown propensity makes the priority unknown, too. */
-    for (uint32_t i = 0; i < run->count; i++)
-        stage[i] = (uint8_t)(priority[i] > 0      ? STAGE_OFFERED
-                             : isnan(priority[i]) ? STAGE_PROPENSITY
-                                                  : STAGE_ARBITRATION);
+    /* An unknown propensity makes the priority unknown, too. Nobody can guess which priorities are
+     * above 0, so there is no branch. */
+    for (uint32_t i = 0; i < count; i++) {
+        int known = STAGE_ARBITRATION + (priority[i] > 0) * (STAGE_OFFERED - STAGE_ARBITRATION);
+        stage[i] = (uint8_t)(known - isnan(priority[i]) * (STAGE_ARBITRATION - STAGE_PROPENSITY));
+    }
 }
 
 /* The policies that count this treatment by itself may stop it, too. */

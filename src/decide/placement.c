@@ -12,10 +12,15 @@
 
 /* The treatments that are not yet placed: a heap of places of the trace, the best of them first.
  * Where a limit is reached, all of them are taken one after the other, so taking one must not look
- * at all. */
+ * at all. Mostly the slots are filled by the best few, which one pass over the trace finds: then
+ * the heap is made of the others once these are used up. */
+#define BEST_MAX (2 * DECISION_SLOTS_MAX)
 struct unplaced {
     uint32_t *at;
     uint32_t count;
+    uint32_t best[BEST_MAX]; /* in their order */
+    uint32_t best_count, best_taken;
+    bool others;       /* those that come behind the best few are not in the heap yet */
     uint32_t *waiting; /* for their partner in a bundle */
     uint32_t waiting_count;
 };
@@ -70,7 +75,8 @@ static void gather(struct filling *filling, uint32_t at) {
     const struct decision *decision = filling->decision;
     const struct decision_trace *trace = &decision->trace;
     struct unplaced *left = &filling->left;
-    left->count = left->waiting_count = 0;
+    left->count = left->waiting_count = left->best_count = left->best_taken = 0;
+    left->others = false;
     for (uint32_t i = 0; i < trace->count; i++) {
         left->at[left->count] = i;
         left->count += trace->stage[i] == STAGE_OFFERED &&
@@ -78,6 +84,48 @@ static void gather(struct filling *filling, uint32_t at) {
                         asked_takes(filling->decider, at, decision_treatment(decision, i)));
     }
     order(decision, left);
+}
+
+/* The best few of those that may stand anywhere, of which nothing was placed yet. */
+static void gather_best(struct filling *filling, uint32_t wanted) {
+    const struct decision_trace *trace = &filling->decision->trace;
+    struct unplaced *left = &filling->left;
+    uint32_t most = wanted < BEST_MAX ? wanted : BEST_MAX, count = 0;
+    double least = 0; /* where there are as many as wanted: the priority of the last of them */
+    for (uint32_t i = 0; i < trace->count; i++) {
+        double priority = trace->priority[i];
+        /* The priority of what was stopped is unknown, or not above 0. */
+        if (!(priority > least)) continue;
+        uint32_t at = count < most ? count++ : count - 1;
+        for (; at > 0 && trace->priority[left->best[at - 1]] < priority; at--)
+            left->best[at] = left->best[at - 1];
+        left->best[at] = i;
+        if (count == most) least = trace->priority[left->best[most - 1]];
+    }
+    left->best_count = count;
+    left->others = count == most;
+}
+
+/* All that come behind the best few. */
+static void gather_others(const struct decision *decision, struct unplaced *left) {
+    const struct decision_trace *trace = &decision->trace;
+    uint32_t last = left->best[left->best_count - 1];
+    for (uint32_t i = 0; i < trace->count; i++) {
+        left->at[left->count] = i;
+        left->count += trace->stage[i] == STAGE_OFFERED && goes_before(decision, last, i);
+    }
+    order(decision, left);
+    left->others = false;
+}
+
+static uint32_t take_next(const struct decision *decision, struct unplaced *left) {
+    if (left->best_taken < left->best_count) return left->best[left->best_taken++];
+    if (left->others) gather_others(decision, left);
+    if (left->count == 0) return UINT32_MAX;
+    uint32_t best = left->at[0];
+    left->at[0] = left->at[--left->count];
+    if (left->count > 0) sift_down(decision, left, 0);
+    return best;
 }
 
 static enum status make_heap(struct filling *filling) {
@@ -94,11 +142,9 @@ static enum status make_heap(struct filling *filling) {
  * over by every later call. */
 static uint32_t take_best(const struct decision *decision, struct unplaced *left,
                           bool service_only) {
-    while (left->count > 0) {
-        uint32_t best = left->at[0];
+    uint32_t best;
+    while ((best = take_next(decision, left)) != UINT32_MAX) {
         const struct treatment *treatment = decision_treatment(decision, best);
-        left->at[0] = left->at[--left->count];
-        if (left->count > 0) sift_down(decision, left, 0);
         if (service_only && !treatment->action->service) continue;
         if (!is_ranked_already(decision, treatment)) return best;
     }
@@ -246,9 +292,9 @@ static enum status leave_unplaced(struct filling *filling) {
     struct decision *decision = filling->decision;
     struct decision_trace *trace = &decision->trace;
     enum status status = STATUS_OK;
-    for (uint32_t i = 0; i < trace->count; i++) {
-        if (trace->stage[i] == STAGE_OFFERED) trace->stage[i] = STAGE_PLACEMENT;
-    }
+    uint8_t *stage = trace->stage;
+    for (uint32_t i = 0, count = trace->count; i < count; i++)
+        stage[i] = stage[i] == STAGE_OFFERED ? STAGE_PLACEMENT : stage[i];
     for (uint32_t rank = 0; rank < decision->ranked_count; rank++)
         trace->stage[decision->ranked[rank]] = STAGE_OFFERED;
     if (filling->left.waiting == NULL) return STATUS_OK;
@@ -272,7 +318,10 @@ static uint32_t withheld_at(const struct decision *decision, uint32_t at) {
 static enum status fill_anywhere(struct filling *filling) {
     const struct playbook *playbook = filling->decider->data->playbook;
     uint32_t slots = asked_slots(filling->decider, playbook->slots_per_decision);
-    gather(filling, UINT32_MAX);
+    if (filling->left.waiting == NULL && slots > 0)
+        gather_best(filling, 2 * slots);
+    else
+        gather(filling, UINT32_MAX);
     enum status status = fill_slots(filling, 0, &slots, false);
     uint32_t withheld = withheld_at(filling->decision, 0);
     if (status == STATUS_OK && withheld > 0) status = fill_slots(filling, 0, &withheld, true);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "decide/score.h"
 
+#include <string.h>
+
 #include "base/memory.h"
 #include "decide/trainer.h"
 
@@ -22,6 +24,11 @@ struct own_feature {
     struct profile_answers answers; /* where the score is plain */
     double none;                    /* the effect of answers' `none` */
     double last_effect;             /* of `last`, where the score is plain */
+    /* The effect of each holder's answer, behind that of no holder: HOLDER_NONE + 1 is 0. Only
+     * those in `written` differ from `none`, so that the next customer need not fill all of it. */
+    double *table;
+    uint32_t *written;
+    size_t table_size, written_count, written_capacity;
 };
 
 struct model_score_facts {
@@ -83,11 +90,19 @@ enum status scores_create(struct scores **out, const struct playbook *playbook) 
     return scores->row == NULL ? STATUS_NO_MEMORY : status;
 }
 
+static void release_own(struct model_score_facts *model) {
+    for (uint32_t i = 0; i < model->own_count; i++) {
+        memory_free(model->own[i].table);
+        memory_free(model->own[i].written);
+    }
+    memory_free(model->own);
+}
+
 void scores_destroy(struct scores *scores) {
     if (scores == NULL) return;
     for (uint32_t i = 0; scores->models != NULL && i < scores->playbook->model_count; i++) {
         memory_free(scores->models[i].effects);
-        memory_free(scores->models[i].own);
+        release_own(&scores->models[i]);
         memory_free(scores->models[i].small);
     }
     memory_free(scores->models);
@@ -188,6 +203,44 @@ static void tell_customer(struct model_score_facts *facts, const struct model *m
     facts->count = model_feature_count(model);
 }
 
+/* Makes room for all holders; false without memory. */
+static bool make_table(struct own_feature *own, size_t size) {
+    if (size <= own->table_size) return true;
+    memory_free(own->table);
+    own->table_size = own->written_count = 0;
+    own->table = memory_alloc(size * sizeof *own->table);
+    if (own->table == NULL) return false;
+    own->table_size = size;
+    return true;
+}
+
+/* The effects of all answers; without memory the table stays empty. */
+static void tell_table(struct model_score_facts *facts, struct own_feature *own,
+                       const struct model *model) {
+    const struct expr_answers *answers = own->answers.answers;
+    size_t before = own->table_size, size = answers->capacity + 1;
+    double none = own->none;
+    bool has_room = make_table(own, size) &&
+                    memory_grow((void **)&own->written, &own->written_capacity,
+                                answers->touched_count, sizeof *own->written) == STATUS_OK;
+    if (!has_room) {
+        own->table_size = own->written_count = 0;
+        return;
+    }
+    if (before != own->table_size || memcmp(&own->table[0], &none, sizeof none) != 0) {
+        for (size_t i = 0; i < own->table_size; i++) own->table[i] = none;
+    } else {
+        for (size_t i = 0; i < own->written_count; i++) own->table[own->written[i]] = none;
+    }
+    own->written_count = answers->touched_count;
+    for (size_t i = 0; i < answers->touched_count; i++) {
+        uint32_t holder = answers->touched[i];
+        own->written[i] = holder + 1;
+        own->table[holder + 1] =
+            effect_of(facts, model, own->feature, &answers->by_holder[holder].answer.value);
+    }
+}
+
 /* Finds the answers for all treatments; false where a trait of a treatment has none. */
 static bool tell_answers(struct model_score_facts *facts, struct decider *decider,
                          const struct model *model, const struct model_rule *rule) {
@@ -198,6 +251,7 @@ static bool tell_answers(struct model_score_facts *facts, struct decider *decide
         own->none = effect_of(facts, model, own->feature, &own->answers.answers->none.value);
         own->last = own->answers.answers->none.value;
         own->last_effect = own->none;
+        if (own->answers.holders != NULL) tell_table(facts, own, model);
     }
     return true;
 }
@@ -290,13 +344,15 @@ static void add_answers(struct model_score_facts *facts, struct own_feature *own
     const struct expr_answers *answers = own->answers.answers;
     const uint32_t *holders = own->answers.holders;
     double none = own->none;
+    const double *table = own->table;
     if (holders == NULL || answers->touched_count == 0) {
         for (uint32_t i = 0; i < count; i++) log_odds[i] += none;
-        return;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        bool has_none = expr_answer_of(answers, holders[index[i]]) == &answers->none;
-        log_odds[i] += has_none ? none : effect_of_answer(facts, own, model, index[i]);
+    } else if (own->table_size == 0) {
+        for (uint32_t i = 0; i < count; i++)
+            log_odds[i] += effect_of_answer(facts, own, model, index[i]);
+    } else {
+        for (uint32_t i = 0; i < count; i++)
+            log_odds[i] += table[(uint32_t)(holders[index[i]] + 1)];
     }
 }
 
@@ -321,7 +377,8 @@ void scores_many(struct scores *scores, struct decider *decider, const struct ro
             out[i] = scores_plain(scores, decider, route, &treatments[index[i]]);
         return;
     }
-    for (uint32_t i = 0; i < count; i++) {
+    bool lacks = memchr(scores->made + index[0], 0, index[count - 1] - index[0] + 1u) != NULL;
+    for (uint32_t i = 0; lacks && i < count; i++) {
         if (!scores->made[index[i]])
             make_row(scores, decider, route->model, rule, &treatments[index[i]]);
     }

@@ -33,6 +33,7 @@
 struct message_symbols {
     uint32_t messages, send_after, treatment_set, because, trait;
     uint32_t basis, in_force, position, rates, rates_at, rates_position, context, count, held;
+    uint32_t proposed;
 };
 enum status message_symbols_add(struct symbols *symbols, struct message_symbols *out) MUST_USE;
 

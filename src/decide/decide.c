@@ -82,6 +82,10 @@ enum status decider_name_basis(struct decider *decider, const struct decision_ba
     return STATUS_OK;
 }
 
+void decider_name_proposed(struct decider *decider, struct value proposed) {
+    decider->basis.proposed = proposed;
+}
+
 void decider_watch(struct decider *decider, bool (*is_late)(void *context), void *context) {
     decider->is_late = is_late;
     decider->late_context = context;
@@ -208,7 +212,19 @@ void decision_id_text(uint64_t id, char out[DECISION_ID_BYTES]) {
     out[DECISION_ID_BYTES - 1] = '\0';
 }
 
-static uint64_t id_of(const struct decider *decider, const struct decision *decision) {
+uint64_t decision_id_read(struct text text) {
+    uint64_t id = 0;
+    if (text.length != DECISION_ID_BYTES - 1) return 0;
+    for (uint32_t i = 0; i < text.length; i++) {
+        char c = text.at[i];
+        if ((c < '0' || c > '9') && (c < 'a' || c > 'f')) return 0;
+        id = id << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+    }
+    return id;
+}
+
+uint64_t decision_id_of_before(const struct decision *decision) {
+    const struct decider *decider = decision->decider;
     const uint64_t parts[] = {decider->data->playbook->hash, decision->customer.value,
                               (uint64_t)decision->t_ms, decision->ranked_count,
                               decision->holdout.in};
@@ -217,6 +233,17 @@ static uint64_t id_of(const struct decider *decider, const struct decision *deci
         const struct treatment *treatment = decision_treatment(decision, decision->ranked[i]);
         id = hash_u64(hash_text(treatment->key, id) ^ treatment->channel);
     }
+    return id == 0 ? 1 : id;
+}
+
+/* What it was asked for, and by what it was decided: by another model, or at another placement, it
+ * is another decision. */
+static uint64_t id_of(const struct decider *decider, const struct decision *decision) {
+    uint64_t id = decision_id_of_before(decision);
+    if (!decider->has_basis) return id;
+    const struct decision_basis *basis = &decider->basis;
+    id = hash_u64(id ^ basis->in_force);
+    id = hash_text(basis->context, hash_text(basis->placement, id)) ^ basis->count;
     return id == 0 ? 1 : id;
 }
 

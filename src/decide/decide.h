@@ -88,7 +88,7 @@ struct decision {
     const struct treatment_set *treatments; /* as known at t */
     struct decision_trace trace;
     /* Of this decision, for the events that tell what became of it: the same for the same customer,
-     * time, playbook and ranks in the same data directory. Never 0. */
+     * time, ranks, placement, context and what is in force, in the same data directory. Never 0. */
     uint64_t id;
     uint32_t ranked_count; /* offered, best first: places in the trace */
     uint32_t ranked[DECISION_RANKS_MAX];
@@ -166,6 +166,11 @@ void decider_destroy(struct decider *decider);
 void decider_use_bases(struct decider *decider, const struct goal_base *bases);
 /* The id as it stands on the timeline and in answers: 16 hexadecimal digits. */
 void decision_id_text(uint64_t id, char out[DECISION_ID_BYTES]);
+/* Reads 16 hexadecimal digits; 0: it is no id. */
+uint64_t decision_id_read(struct text text);
+/* The id that programs before this one gave to the decision: it knew neither placement nor context,
+ * and of what is in force only the playbook. For making recorded decisions again. */
+uint64_t decision_id_of_before(const struct decision *decision);
 /* Which data directory it is, so that no other one gives the same ids; 0 until told. */
 void decider_name_directory(struct decider *decider, uint64_t directory);
 /* What every decision that is packed says of the models behind it, such as "redeem@3". Borrowed;
@@ -189,6 +194,9 @@ struct decision_basis {
     /* What was said of the moment, or empty: a JSON object, as decision_context_keep writes it. */
     struct text context;
     uint32_t count; /* rank at most so many at each placement; 0: as many as it has slots */
+    /* What a thread had proposed where this decision took its place: a list of records {treatment,
+     * channel}; unknown: nothing, or the same. */
+    struct value proposed;
 };
 /* What the next decisions are asked for and made from. Every decision that is packed keeps it; none
  * is kept, and nothing is asked for, until one is told. Texts are borrowed until another is told.
@@ -197,6 +205,9 @@ struct decision_basis {
  * STATUS_INVALID where one is named twice. Then the basis before it holds. */
 enum status decider_name_basis(struct decider *decider, const struct decision_basis *basis,
                                struct error *error) MUST_USE;
+/* The decision at hand takes the place of another one; its basis keeps what that one proposed.
+ * Holds until another basis is told. */
+void decider_name_proposed(struct decider *decider, struct value proposed);
 /* Asked between two parts of the work; where it says yes, the decision at hand is late. NULL: there
  * is always time enough. */
 void decider_watch(struct decider *decider, bool (*is_late)(void *context), void *context);

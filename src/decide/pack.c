@@ -222,6 +222,7 @@ static enum status add_basis(struct decider *decider, const struct decision *dec
         status = packed_add(writer, PROPERTY_PLACEMENT, value_text(basis->placement));
     if (status == STATUS_OK && basis->context.length > 0)
         status = packed_add(writer, added->context, value_text(basis->context));
+    if (status == STATUS_OK) status = packed_add(writer, added->proposed, basis->proposed);
     return status;
 }
 

@@ -82,6 +82,7 @@ static void run_call(struct applier *applier, struct change *change) {
     if (change->status != STATUS_OK) return;
     identity_publish(engine->identity, store_durable_position(engine->store));
     change->status = change->run(engine, change->context, &change->error);
+    engine_note_moved(engine);
 }
 
 static void apply_group(struct applier *applier, struct change *const *changes, size_t count) {
@@ -93,6 +94,8 @@ static void apply_group(struct applier *applier, struct change *const *changes, 
     } else {
         group_apply(applier->group, changes, count);
     }
+    for (size_t i = 0; i < count; i++)
+        if (changes[i]->written != NULL) changes[i]->written(changes[i]);
 }
 
 /* Under the lock: what becomes one group, in order of arrival. */
@@ -404,6 +407,7 @@ static enum status give_status(const struct change *change, struct error *error)
 static enum status apply_here(struct applier *applier, struct change *change, struct error *error) {
     if (change->run != NULL) return change->run(applier->engine, change->context, error);
     group_apply_alone(applier->group, change, true);
+    if (change->written != NULL) change->written(change);
     return give_status(change, error);
 }
 

@@ -35,6 +35,10 @@
  * Ownership: a change and its batch belong to the applier from the moment at which it is accepted
  * until its completion begins; then they belong to the producer again.
  *
+ * Settling: a decision and an outcome are worked out by what is written (`settle`). They come
+ * behind all other changes of their group, in frames of their own, of which each is about any
+ * customer at most once; so each of them sees all that was applied before it.
+ *
  * Threads: any number of threads submit. Applying and syncing are roles of one thread at a time;
  * a producer that waits for a change which comes alone takes them itself, so that no thread need be
  * woken. Completions are called by the syncer's thread, one at a time and in order of arrival; they
@@ -72,6 +76,13 @@ struct rows_back {
     size_t count;
 };
 
+/* The customers that the frame at hand is about. */
+struct settled {
+    const struct customer_id *customers;
+    size_t count;
+};
+bool settled_has(const struct settled *settled, struct customer_id customer);
+
 struct change {
     /* ---- what is asked for; the producer fills this in and zeroes the rest ---- */
 
@@ -95,6 +106,17 @@ struct change {
      * it makes durable itself. `context` is passed. */
     enum status (*run)(struct engine *engine, void *context, struct error *error);
     void *context;
+    /* What is decided by what is written (engine/live/): called by the applier when all that came
+     * before is written. It looks, fills in or clears the batch, and names in `about` the customer
+     * whose timeline it looked at. Where another change of the frame at hand is about the same
+     * customer it returns STATUS_EXISTS, and is called again for the next frame. Any other failure
+     * is the change's. Such a batch is small, is never in parts, and its events have personas. */
+    enum status (*settle)(struct engine *engine, struct change *change,
+                          const struct settled *settled, struct error *error);
+    struct customer_id about;
+    /* Called once, by whoever applies, when the change is written and not yet durable, or has
+     * failed; before `completed`. Short, and waits for nothing. NULL: nobody asks. */
+    void (*written)(struct change *change);
     /* Called once, by the syncer; a status other than OK says why. NULL: nobody asks. */
     void (*completed)(struct change *change);
 

@@ -176,6 +176,21 @@ static void note_decisions(struct engine *engine, const struct event_batch *batc
     rates_note_decisions(engine, from, store_position(engine->store), earliest_ms);
 }
 
+void engine_note_moved(struct engine *engine) {
+    engine->moved_position = store_position(engine->store);
+}
+
+/* Does the frame change a timeline on which it puts no event? */
+static bool moves_others(const struct row_frame *frame, const struct event_batch *batch,
+                         const struct identity_result *result) {
+    if (frame->change_count > 0) return true;
+    for (size_t i = 0; i < result->change_count; i++)
+        if (result->changes[i].is_split || result->changes[i].persona.value == ID_NONE) return true;
+    for (size_t i = 0; i < batch->event_count; i++)
+        if (batch->events[i].replaces != 0) return true;
+    return false;
+}
+
 enum status apply_frame(struct engine *engine, struct event_batch *batch,
                         const struct frame_member *members, const struct rows_back *back, bool sync,
                         bool *written, struct error *error) {
@@ -196,6 +211,7 @@ enum status apply_frame(struct engine *engine, struct event_batch *batch,
     }
     if (status != STATUS_OK || back->count > 0) known_rows_forget(engine);
     *written = status == STATUS_OK;
+    if (*written && moves_others(engine->frame, batch, &result)) engine_note_moved(engine);
     if (*written) note_decisions(engine, batch, from);
     if (status == STATUS_OK)
         status = engine_append_more_changes(engine, &result, noted, sync, error);

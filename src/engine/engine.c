@@ -67,6 +67,7 @@ static enum status open_rooms(struct engine *engine, const struct engine_options
     enum status status =
         salt_read(engine, options->create && !options->read_only, identity.salt, &unchecked, error);
     if (status == STATUS_OK) name_directory(engine, identity.salt);
+    if (status == STATUS_OK) status = live_create(&engine->live, identity.salt);
     if (status == STATUS_OK) status = symbols_create(&engine->symbols);
     if (status == STATUS_OK) status = identity_create(&engine->identity, &identity);
     if (status != STATUS_OK) return status;
@@ -182,6 +183,7 @@ void engine_close(struct engine *engine) {
     ingest_repeats_release(&engine->known_rows);
     readings_release(engine);
     row_frame_destroy(engine->frame);
+    live_destroy(engine->live);
     symbols_destroy(engine->symbols);
     pthread_mutex_destroy(&engine->now.lock);
     pthread_mutex_destroy(&engine->readings_lock);

@@ -239,8 +239,9 @@ enum status decision_recorder_add(struct decision_recorder *recorder, struct dec
 enum status decision_recorder_flush(struct decision_recorder *recorder,
                                     struct error *error) MUST_USE;
 uint64_t decision_recorder_recorded(const struct decision_recorder *recorder);
-/* Decisions that were recorded before, for the same customer at the same time by the same playbook,
- * models and tables: they are not recorded again. */
+/* Decisions that were recorded before: the same ranks for the same customer at the same time, asked
+ * for at the same placement in the same context, by the same playbook, models and tables. They are
+ * not recorded again. */
 uint64_t decision_recorder_known(const struct decision_recorder *recorder);
 
 /* ---- one customer ---- */

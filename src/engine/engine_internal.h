@@ -96,7 +96,13 @@ struct engine {
     struct reading_list applier_reads; /* for rows that the applier maps itself */
     struct row_frame *frame;
     struct applier *applier;
+    struct live *live; /* live/live_internal.h */
+    /* Below it something was written that may have changed any customer's timeline without an event
+     * of their own: a correction, an un-merge, an erasure. The applier's (live/settle.c). */
+    uint64_t moved_position;
 };
+/* All that is written so far may have changed any timeline. Applier only. */
+void engine_note_moved(struct engine *engine);
 
 /* ---- control records: what is in force. One JSON object each, so that they can be read with any
  * tool ---- */
@@ -186,6 +192,19 @@ enum status engine_append_change(struct engine *engine, struct event_batch *batc
 /* The changes from `from` on, which had no room in the frame with the record, after the commit. */
 enum status engine_append_more_changes(struct engine *engine, const struct identity_result *result,
                                        size_t from, bool sync, struct error *error) MUST_USE;
+
+/* ---- decisions ---- */
+/* What live decisions share (live/live_internal.h); once for an engine, before anything is asked.
+ * */
+enum status live_create(struct live **out, const uint8_t salt[IDENTITY_SALT_BYTES]) MUST_USE;
+void live_destroy(struct live *live); /* NULL is allowed */
+/* The key under which a decision stands, by its id. */
+struct row_key decision_row_key(uint64_t id);
+/* Appends the decision that the decider made last as an event of its customer's first persona,
+ * under its key. Appends nothing where the customer has no persona. Any thread. */
+enum status decision_add(struct engine *engine, struct decider *decider,
+                         const struct decision *decision, struct packed_writer *writer,
+                         struct event_batch *batch) MUST_USE;
 
 /* ---- applying; the applier's thread only. All others ask the applier (applier.h). ---- */
 

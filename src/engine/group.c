@@ -18,6 +18,7 @@ struct group {
     struct row_map keys;
     const struct event **said;
     size_t said_count, said_capacity;
+    struct customer_id about[GROUP_CHANGES_MAX]; /* of the frame of settled changes at hand */
     _Atomic uint64_t frame_count, joined_count;
 };
 
@@ -194,9 +195,24 @@ static void apply_ready(struct group *group, struct change *change, bool sync) {
     atomic_fetch_add(&group->frame_count, 1);
 }
 
-void group_apply_alone(struct group *group, struct change *change, bool sync) {
+bool settled_has(const struct settled *settled, struct customer_id customer) {
+    for (size_t i = 0; i < settled->count; i++)
+        if (settled->customers[i].value == customer.value) return true;
+    return false;
+}
+
+/* True where there is something to write. */
+static bool settle(struct group *group, struct change *change, const struct settled *settled) {
     change->error = (struct error){0};
-    if (prepare(group, change)) apply_ready(group, change, sync);
+    change->status = change->settle(group->engine, change, settled, &change->error);
+    return change->status == STATUS_OK && change->batch->event_count > 0 && prepare(group, change);
+}
+
+void group_apply_alone(struct group *group, struct change *change, bool sync) {
+    static const struct settled none;
+    change->error = (struct error){0};
+    if (change->settle != NULL ? settle(group, change, &none) : prepare(group, change))
+        apply_ready(group, change, sync);
 }
 
 /* ---- several members ---- */
@@ -263,16 +279,42 @@ static void apply_joined(struct group *group, struct change *const *changes, siz
     atomic_fetch_add(&group->joined_count, count);
 }
 
+/* A frame of changes that are ready and change no row of one another. */
+static void apply_frame_of(struct group *group, struct change *const *changes, size_t count) {
+    if (count == 1)
+        apply_ready(group, changes[0], false);
+    else if (count > 1)
+        apply_joined(group, changes, count);
+}
+
+/* Each sees what the frames before it have written. */
+static void apply_settling(struct group *group, struct change *const *changes, size_t count) {
+    struct change *frame[GROUP_CHANGES_MAX];
+    struct settled settled = {group->about, 0};
+    for (size_t i = 0; i < count; i++) {
+        if (changes[i]->settle == NULL) continue;
+        bool writes = settle(group, changes[i], &settled);
+        if (!writes && changes[i]->status == STATUS_EXISTS && settled.count > 0) {
+            apply_frame_of(group, frame, settled.count);
+            settled.count = 0;
+            writes = settle(group, changes[i], &settled);
+        }
+        if (!writes) continue;
+        group->about[settled.count] = changes[i]->about;
+        frame[settled.count++] = changes[i];
+    }
+    apply_frame_of(group, frame, settled.count);
+}
+
 void group_apply(struct group *group, struct change *const *changes, size_t count) {
     struct change *ready[GROUP_CHANGES_MAX];
     size_t ready_count = 0;
     for (size_t i = 0; i < count; i++)
-        if (prepare(group, changes[i])) ready[ready_count++] = changes[i];
+        if (changes[i]->settle == NULL && prepare(group, changes[i]))
+            ready[ready_count++] = changes[i];
     for (size_t from = 0, taken; from < ready_count; from += taken) {
         taken = take_frame(group, ready + from, ready_count - from);
-        if (taken == 1)
-            apply_ready(group, ready[from], false);
-        else
-            apply_joined(group, ready + from, taken);
+        apply_frame_of(group, ready + from, taken);
     }
+    apply_settling(group, changes, count);
 }

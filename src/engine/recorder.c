@@ -11,30 +11,17 @@
 #define RECORD_BATCH 2000
 #define RECORD_BYTES (STORE_FRAME_BYTES_MAX / 4)
 
-/* What is offered, by which channel, and whether it is withheld. */
-static uint64_t outcome_hash(const struct decision *decision) {
-    uint64_t hash = decision->ranked_count;
-    for (uint32_t rank = 0; rank < decision->ranked_count; rank++) {
-        const struct treatment *treatment = decision_treatment(decision, decision->ranked[rank]);
-        hash = hash_u64(hash_text(treatment->key, hash) + treatment->channel);
-        hash = hash_u64(hash + decision_withholds(decision, rank));
-    }
-    return hash;
-}
-
-/* One decision for a customer is recorded once for one moment and what is in force: the same run
- * again is the same run. Where it says something else, because a row that held the customer has
- * left the quarantine, it is another decision: what it hands over must count. */
-static struct row_key key_of(uint64_t in_force, const struct decision *decision) {
-    uint64_t what = hash_u64(in_force + outcome_hash(decision));
-    uint64_t low = hash_u64(hash_u64(what + decision->customer.value) ^ (uint64_t)decision->t_ms);
-    uint64_t high = hash_u64(hash_u64(~what ^ decision->customer.value) + (uint64_t)decision->t_ms);
+/* The same decision, made again at the same moment, is recorded once. Where it says something else,
+ * because a row that held the customer has left the quarantine, it has another id. So whoever has
+ * the id finds the row without a walk. */
+struct row_key decision_row_key(uint64_t id) {
+    uint64_t low = hash_u64(id ^ UINT64_C(0x6465636964653031)), high = hash_u64(~low ^ id);
     return (struct row_key){low | 1, (uint32_t)(high >> 32)};
 }
 
-static enum status add_decision(struct engine *engine, struct decider *decider,
-                                const struct decision *decision, struct packed_writer *writer,
-                                struct event_batch *batch, uint32_t source) {
+enum status decision_add(struct engine *engine, struct decider *decider,
+                         const struct decision *decision, struct packed_writer *writer,
+                         struct event_batch *batch) {
     /* Also a customer who is written and not yet durable has a persona. */
     struct as_of as_of = {decision->t_ms, store_position(engine->store)};
     struct persona_id persona = identity_persona_any(engine->identity, decision->customer, as_of);
@@ -42,8 +29,10 @@ static enum status add_decision(struct engine *engine, struct decider *decider,
         persona = identity_persona_any(engine->identity, decision->customer,
                                        (struct as_of){INT64_MAX, as_of.position});
     if (persona.value == ID_NONE) return STATUS_OK;
-    uint32_t channel, properties = (uint32_t)batch->bytes.length;
+    uint32_t channel, source, properties = (uint32_t)batch->bytes.length;
     enum status status = symbol_add(engine->symbols, SYMBOL_CHANNEL, TEXT("system"), &channel);
+    if (status == STATUS_OK)
+        status = symbol_add(engine->symbols, SYMBOL_SOURCE, TEXT("decide"), &source);
     if (status == STATUS_OK) status = decision_pack(decider, decision, writer, &batch->bytes);
     if (status != STATUS_OK) return status;
     struct event *event = event_batch_add(batch);
@@ -51,6 +40,7 @@ static enum status add_decision(struct engine *engine, struct decider *decider,
     if (decision->ranked_count > 0)
         channel = decision_treatment(decision, decision->ranked[0])->channel;
     event->time_ms = event->known_ms = decision->t_ms;
+    event->key = decision_row_key(decision->id);
     event->persona = persona;
     event->type = EVENT_DECISION_MADE;
     event->channel = (uint8_t)channel;
@@ -65,8 +55,7 @@ struct decision_recorder {
     struct event_batch batch;
     struct packed_writer writer;
     struct file *aside; /* NULL: all that was added is in the batch */
-    uint64_t aside_bytes, recorded, known, in_force;
-    uint32_t source;
+    uint64_t aside_bytes, recorded, known;
 };
 
 enum status decision_recorder_create(struct decision_recorder **out,
@@ -75,16 +64,10 @@ enum status decision_recorder_create(struct decision_recorder **out,
     struct decision_recorder *recorder = memory_calloc(1, sizeof *recorder);
     if (recorder == NULL) return STATUS_NO_MEMORY;
     recorder->engine = engine;
-    recorder->in_force = in_force->hash;
     packed_writer_init(&recorder->writer);
     event_batch_init(&recorder->batch);
-    enum status status =
-        symbol_add(engine->symbols, SYMBOL_SOURCE, TEXT("decide"), &recorder->source);
-    if (status == STATUS_OK)
-        *out = recorder;
-    else
-        decision_recorder_destroy(recorder);
-    return status;
+    *out = recorder;
+    return STATUS_OK;
 }
 
 void decision_recorder_destroy(struct decision_recorder *recorder) {
@@ -193,17 +176,14 @@ enum status decision_recorder_flush(struct decision_recorder *recorder, struct e
 
 enum status decision_recorder_add(struct decision_recorder *recorder, struct decider *decider,
                                   const struct decision *decision, struct error *error) {
-    struct row_key key = key_of(recorder->in_force, decision);
+    struct row_key key = decision_row_key(decision->id);
     /* Those that are folded are found at once, so that a run that comes again keeps nothing aside;
      * the applier finds the others. */
     bool known = store_key_is_known(recorder->engine->store, key, 0, 0);
     recorder->known += known;
     if (known) return STATUS_OK;
-    size_t count = recorder->batch.event_count;
-    enum status status = add_decision(recorder->engine, decider, decision, &recorder->writer,
-                                      &recorder->batch, recorder->source);
-    if (status == STATUS_OK && recorder->batch.event_count > count)
-        recorder->batch.events[count].key = key;
+    enum status status =
+        decision_add(recorder->engine, decider, decision, &recorder->writer, &recorder->batch);
     if (status == STATUS_OK && (recorder->batch.event_count >= RECORD_BATCH ||
                                 recorder->batch.bytes.length >= RECORD_BYTES))
         status = put_aside(recorder, error);

@@ -220,6 +220,22 @@ uint64_t store_position(const struct store *store) {
     return position;
 }
 
+static bool tail_has_since(const struct tail *tail, struct persona_id persona, uint64_t position) {
+    const struct tail_row *row = tail_newest(tail, persona, UINT64_MAX);
+    return row != NULL && tail_row_position(tail, row) >= position;
+}
+
+bool store_has_since(struct store *store, struct persona_id persona, uint64_t position) {
+    pthread_mutex_lock(&store->guard);
+    const struct tail *frozen = store->frozen;
+    const struct tail *oldest = frozen != NULL ? frozen : store->growing;
+    bool has = position < tail_first_position(oldest) ||
+               tail_has_since(store->growing, persona, position) ||
+               (frozen != NULL && tail_has_since(frozen, persona, position));
+    pthread_mutex_unlock(&store->guard);
+    return has;
+}
+
 struct timeline_source *store_source(struct store *store) {
     return &store->view.interface;
 }

@@ -143,6 +143,10 @@ uint64_t store_position(const struct store *store);
 /* Any thread. Everything below it is durable. */
 uint64_t store_durable_position(const struct store *store);
 bool store_has_failed(const struct store *store); /* any thread: a sync failed */
+/* Was an event of this persona written at `position` or behind it? Applier only. Also says yes
+ * where a fold has taken events from `position` on out of memory: nobody looks for them in files.
+ * */
+bool store_has_since(struct store *store, struct persona_id persona, uint64_t position);
 
 /* What the store knows of the row under a key: its latest version. */
 struct stored_key {

@@ -251,6 +251,49 @@ enum status engine_view_decide(struct engine_view *view, const char *customer,
     return status == STATUS_OK ? decide(view, error) : status;
 }
 
+static enum status no_packed(const struct timeline *timeline, uint32_t row, struct text *packed) {
+    (void)timeline, (void)row;
+    *packed = (struct text){0};
+    return STATUS_NOT_FOUND;
+}
+
+/* The timeline of a customer of whom nothing is known. */
+static struct timeline empty_timeline(const struct engine_view *view, struct customer_id customer) {
+    static const struct timeline_ops ops = {.packed = no_packed};
+    static const struct timeline_column columns[TIMELINE_COLUMNS_MAX];
+    static const int64_t no_time;
+    static const uint16_t no_type;
+    static const uint8_t no_channel;
+    return (struct timeline){.customer = customer,
+                             .time_ms = &no_time,
+                             .type = &no_type,
+                             .channel = &no_channel,
+                             .columns = columns,
+                             .column_count = TIMELINE_COLUMNS_MAX,
+                             .ops = &ops,
+                             .reader = view->reader};
+}
+
+static enum status read_or_empty(struct engine_view *view, struct customer_id customer,
+                                 const struct timeline_request *request, struct error *error) {
+    enum status status = STATUS_NOT_FOUND;
+    if (customer.value != ID_NONE)
+        status = view->reader->source->ops->read(view->reader, customer, request, &view->timeline,
+                                                 error);
+    if (status != STATUS_NOT_FOUND) return status;
+    view->timeline = empty_timeline(view, customer);
+    return STATUS_OK;
+}
+
+enum status engine_view_decide_for(struct engine_view *view, struct customer_id customer,
+                                   struct error *error) {
+    enum status status = need_decider(view, error);
+    if (status != STATUS_OK) return status;
+    struct timeline_request request = request_of(view);
+    status = read_or_empty(view, customer, &request, error);
+    return status == STATUS_OK ? decide(view, error) : status;
+}
+
 /* ---- a decision of before ---- */
 
 static enum status hold_past(struct engine_view *view, const struct engine_view_past *past,
@@ -290,8 +333,7 @@ enum status engine_view_decide_past(struct engine_view *view, const struct engin
                                     struct customer_id customer, struct error *error) {
     struct as_of as_of = {past->t_ms, past->basis.position};
     struct timeline_request request = profile_request(view->profile, as_of, false);
-    enum status status =
-        view->reader->source->ops->read(view->reader, customer, &request, &view->timeline, error);
+    enum status status = read_or_empty(view, customer, &request, error);
     return status == STATUS_OK ? decide(view, error) : status;
 }
 

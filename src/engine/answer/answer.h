@@ -105,7 +105,8 @@ struct engine_view_past {
 };
 enum status engine_view_go_back(struct engine_view *view, const struct engine_view_past *past,
                                 struct error *error) MUST_USE;
-/* Decides for this customer as of the basis of engine_view_go_back, whose `past` still stands. */
+/* Decides for this customer as of the basis of engine_view_go_back, whose `past` still stands; for
+ * an empty timeline where nothing is there of what was known of the customer then. */
 enum status engine_view_decide_past(struct engine_view *view, const struct engine_view_past *past,
                                     struct customer_id customer, struct error *error) MUST_USE;
 /* The customer's timeline as known at t; `needs`: enum timeline_need beside what the playbook asks
@@ -115,6 +116,10 @@ enum status engine_view_read(struct engine_view *view, const char *customer, uin
 /* The same, and decides. */
 enum status engine_view_decide(struct engine_view *view, const char *customer,
                                struct error *error) MUST_USE;
+/* The same for a customer by id. ID_NONE, and a customer without an event as of then, has an empty
+ * timeline. */
+enum status engine_view_decide_for(struct engine_view *view, struct customer_id customer,
+                                   struct error *error) MUST_USE;
 /* The latest decision's reason in a sentence (decision_reason). */
 void engine_view_reason(const struct engine_view *view, char out[DECISION_REASON_BYTES_MAX]);
 /* Everybody: walk, then next until STATUS_END; each next_read reads one customer, and each next

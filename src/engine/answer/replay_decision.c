@@ -78,14 +78,6 @@ static bool is_it(void *context, const struct decision_record *record) {
     return !has_basis && finding->status == STATUS_OK;
 }
 
-static bool is_decision_id(struct text id) {
-    if (id.length != DECISION_ID_BYTES - 1) return false;
-    for (uint32_t i = 0; i < id.length; i++) {
-        if (memchr("0123456789abcdef", id.at[i], 16) == NULL) return false;
-    }
-    return true;
-}
-
 enum status decision_record_find(struct engine_view *view, const char *customer, struct text id,
                                  struct buffer *packed, struct decision_record *out,
                                  struct error *error) {
@@ -97,7 +89,7 @@ enum status decision_record_find(struct engine_view *view, const char *customer,
         status = decision_records_visit(view, customer, is_it, &finding, error);
     if (status != STATUS_OK) return status;
     if (finding.status != STATUS_OK) return error_set(error, finding.status, "no memory");
-    if (!finding.found && !is_decision_id(id))
+    if (!finding.found && decision_id_read(id) == 0)
         return error_set(error, STATUS_NOT_FOUND,
                          "'%.*s' is no id of a decision: it has 16 digits 0-9 and a-f, as decide "
                          "prints it",
@@ -126,15 +118,6 @@ static uint64_t number_field(const struct list_reader *reader, uint32_t symbol) 
     return is_whole ? (uint64_t)value.number : 0;
 }
 
-static uint64_t hash_of_text(struct text text) {
-    uint64_t hash = 0;
-    for (uint32_t i = 0; i < text.length && i < 16; i++) {
-        char c = text.at[i];
-        hash = hash << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
-    }
-    return hash;
-}
-
 static struct text found_text(struct text packed, uint32_t symbol) {
     struct value value = packed_find(packed, symbol);
     return value.type == VALUE_TEXT ? value.text : (struct text){0};
@@ -149,16 +132,17 @@ static bool read_basis(const struct decision_record *record, const struct messag
         return false;
     struct value rates_at = list_field(&reader, symbols->rates_at);
     *out = (struct decision_basis){
-        .in_force = hash_of_text(text_field(&reader, symbols->in_force)),
+        .in_force = decision_id_read(text_field(&reader, symbols->in_force)),
         .position = number_field(&reader, symbols->position),
-        .rates_id = hash_of_text(text_field(&reader, symbols->rates)),
+        .rates_id = decision_id_read(text_field(&reader, symbols->rates)),
         .rates_position = number_field(&reader, symbols->rates_position),
         .rates_at_ms = rates_at.type == VALUE_TIME ? rates_at.time_ms : 0,
         .placement = found_text(record->packed, PROPERTY_PLACEMENT),
         .context = found_text(record->packed, symbols->context),
         .count = (uint32_t)number_field(&reader, symbols->count),
+        .proposed = packed_find(record->packed, symbols->proposed),
     };
-    decision_id_text(hash_of_text(text_field(&reader, PROPERTY_TRACE)), trace);
+    decision_id_text(decision_id_read(text_field(&reader, PROPERTY_TRACE)), trace);
     return true;
 }
 
@@ -193,6 +177,9 @@ static enum status compare(struct engine_view *view, const struct decision_recor
     packed_writer_init(&writer);
     buffer_init(&packed);
     decision_id_text(decision_trace_hash(view->decision), out->trace);
+    uint64_t before = decision_id_of_before(view->decision);
+    if (decision_id_read(found_text(record->packed, PROPERTY_DECISION)) == before)
+        view->decision->id = before;
     enum status status = decision_pack(view->decider, view->decision, &writer, &packed);
     if (status == STATUS_OK && !text_equal(buffer_text(&packed), record->packed)) {
         out->verdict = REPLAY_DIFFERS;
@@ -264,9 +251,9 @@ enum status decision_replay(struct engine_view *view, const struct decision_reco
     status = engine_view_go_back(view, &past, error);
     if (status == STATUS_OK) status = engine_view_decide_past(view, &past, out->customer, error);
     if (status == STATUS_OK) status = compare(view, record, out);
-    if (status == STATUS_NOT_FOUND) { /* nothing is left of what was known of the customer */
-        out->verdict = REPLAY_ERASED;
-        status = STATUS_OK;
+    if (status == STATUS_OK && out->verdict == REPLAY_DIFFERS && view->timeline.count == 0) {
+        out->verdict = REPLAY_ERASED; /* nothing is left of what was known of the customer */
+        out->trace[0] = '\0';
     }
     if (status == STATUS_OK && out->verdict == REPLAY_DIFFERS)
         tell_cause(view->in_force, erased, out);

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A decision in the asking thread, and its answer. What the applier does with it is live_settle.c.
+ * */
+#include "engine/live/live_decision.h"
+
+#include "base/memory.h"
+#include "engine/answer/pool.h"
+#include "engine/live/live_internal.h"
+
+#define ASK_BYTES_MAX ((size_t)1 << 20)
+
+/* ---- what is on its way ---- */
+
+static void destroy(struct live_pending *pending) {
+    event_batch_release(&pending->batch);
+    packed_writer_release(&pending->writer);
+    arena_release(&pending->texts);
+    memory_free(pending);
+}
+
+static enum status copy_text(struct arena *arena, struct text *text) {
+    struct text copy = arena_text(arena, *text);
+    if (copy.at == NULL) return STATUS_NO_MEMORY;
+    *text = copy;
+    return STATUS_OK;
+}
+
+static enum status copy_identifiers(struct live_pending *pending) {
+    struct live_ask *ask = &pending->ask;
+    if (ask->identifier_count == 0) return STATUS_OK;
+    struct live_identifier *copy =
+        arena_calloc(&pending->texts, ask->identifier_count, sizeof *copy);
+    enum status status = copy != NULL ? STATUS_OK : STATUS_NO_MEMORY;
+    for (uint32_t i = 0; i < ask->identifier_count && status == STATUS_OK; i++) {
+        copy[i] = ask->identifiers[i];
+        status = copy_text(&pending->texts, &copy[i].type);
+        if (status == STATUS_OK) status = copy_text(&pending->texts, &copy[i].value);
+    }
+    ask->identifiers = copy;
+    return status;
+}
+
+static enum status create(struct live_pending **out, struct engine *engine,
+                          const struct live_ask *ask) {
+    struct live_pending *pending = memory_alloc(sizeof *pending);
+    *out = pending;
+    if (pending == NULL) return STATUS_NO_MEMORY;
+    pending->change = (struct change){.batch = &pending->batch, .has_personas = true};
+    pending->engine = engine;
+    pending->ask = *ask;
+    pending->customer = (struct customer_id){ID_NONE};
+    pending->persona = (struct persona_id){ID_NONE};
+    pending->position = pending->in_force = pending->holds = 0;
+    pending->is_new = pending->is_new_customer = pending->is_again = false;
+    pending->waits = pending->is_answered = false;
+    pending->token[0] = '\0';
+    event_batch_init(&pending->batch);
+    packed_writer_init(&pending->writer);
+    arena_init(&pending->texts, ASK_BYTES_MAX);
+    enum status status = copy_text(&pending->texts, &pending->ask.customer);
+    if (status == STATUS_OK) status = copy_text(&pending->texts, &pending->ask.placement);
+    if (status == STATUS_OK) status = copy_text(&pending->texts, &pending->ask.context);
+    if (status == STATUS_OK) status = copy_identifiers(pending);
+    if (status == STATUS_OK) return STATUS_OK;
+    destroy(pending);
+    return status;
+}
+
+static void count(struct live_pending *pending) {
+    struct live *live = pending->engine->live;
+    bool is_recorded = pending->batch.event_count > 0;
+    if (pending->is_again)
+        atomic_fetch_add(&live->again, 1);
+    else if (is_recorded)
+        atomic_fetch_add(&live->decisions, 1);
+    else
+        atomic_fetch_add(&live->evaluations, 1);
+    if (is_recorded && pending->waits) atomic_fetch_add(&live->waited, 1);
+}
+
+static void answer(struct live_pending *pending, enum status status, const struct error *error) {
+    if (pending->is_answered) return;
+    pending->is_answered = true;
+    pending->ask.answered(pending->ask.caller, status, error);
+}
+
+/* ---- who ---- */
+
+static enum status check_identifiers(const struct engine_view *view, const struct live_ask *ask,
+                                     struct error *error) {
+    struct symbols *symbols = engine_symbols(view->engine);
+    if (ask->identifier_count > EVENT_IDENTIFIERS_MAX)
+        return error_set(error, STATUS_LIMIT, "%u identifiers are given, and at most %d count",
+                         ask->identifier_count, EVENT_IDENTIFIERS_MAX);
+    for (uint32_t i = 0; i < ask->identifier_count; i++) {
+        const struct live_identifier *given = &ask->identifiers[i];
+        if (!text_is_utf8(given->value) || given->value.length > IDENTIFIER_BYTES_MAX)
+            return error_set(error, STATUS_INVALID,
+                             "identifier %u is not UTF-8, or has more than %d bytes", i + 1,
+                             IDENTIFIER_BYTES_MAX);
+        if (symbol_find(symbols, SYMBOL_IDENTIFIER, given->type) == SYMBOL_NONE)
+            return error_set(error, STATUS_INVALID,
+                             "there is no identifier type %.*s: the playbook lists them under "
+                             "customer: identifiers:",
+                             given->type.length < 40 ? (int)given->type.length : 40,
+                             given->type.at);
+    }
+    return STATUS_OK;
+}
+
+enum status live_find_customer(struct engine_view *view, const struct live_ask *ask,
+                               struct customer_id *out, struct error *error) {
+    struct engine *engine = view->engine;
+    struct as_of as_of = {INT64_MAX, view->reader->source->ops->position(view->reader)};
+    *out = (struct customer_id){ID_NONE};
+    if (ask->customer.length > 0)
+        return in_force_find_customer(view->in_force, ask->customer, as_of, out, error);
+    enum status status = check_identifiers(view, ask, error);
+    for (uint32_t i = 0; status == STATUS_OK && i < ask->identifier_count; i++) {
+        const struct live_identifier *given = &ask->identifiers[i];
+        uint32_t type = symbol_find(engine->symbols, SYMBOL_IDENTIFIER, given->type);
+        if (identity_find_customer(engine->identity, type, given->value, as_of, out) == STATUS_OK)
+            break;
+        *out = (struct customer_id){ID_NONE};
+    }
+    return status;
+}
+
+/* ---- deciding ---- */
+
+static void fill_slots(const struct engine_view *view, struct live_answer *answer) {
+    const struct decision *decision = view->decision;
+    for (uint32_t rank = 0; rank < decision->ranked_count; rank++) {
+        struct treatment_trace trace = decision_ranked(decision, rank);
+        answer->slots[answer->slot_count++] = (struct live_slot){
+            .key = trace.treatment->key,
+            .treatment = trace.treatment,
+            .channel = symbol_text(view->data->symbols, SYMBOL_CHANNEL, trace.treatment->channel),
+            .placement = decision->ranked_at[rank],
+            .probability = decision->probability[rank],
+            .propensity = trace.propensity,
+            .priority = trace.priority,
+            .send_after_ms = trace.send_after_ms,
+            .withheld = decision_withholds(decision, rank),
+        };
+    }
+}
+
+/* Can a token bring the decision back? Only where its persona is durable. */
+static bool make_token(struct live_pending *pending, int64_t t_ms, struct text packed,
+                       uint32_t channel) {
+    const struct engine *engine = pending->engine;
+    const struct customer_directory *directory = identity_directory(engine->identity);
+    uint64_t durable = store_durable_position(engine->store);
+    const struct live_record record = {.t_ms = t_ms,
+                                       .expires_ms = t_ms + LIVE_TOKEN_VALID_MS,
+                                       .persona = pending->persona,
+                                       .channel = channel,
+                                       .packed = packed};
+    pending->token[0] = '\0';
+    return pending->persona.value != ID_NONE &&
+           pending->persona.value < directory->ops->persona_count(directory, durable) &&
+           live_token_make(engine, &record, pending->token);
+}
+
+/* The event is made also where nothing is recorded: a token may record it later. */
+static enum status make_event(struct live_pending *pending, struct engine_view *view,
+                              bool *records) {
+    enum status status = decision_add(pending->engine, view->decider, view->decision,
+                                      &pending->writer, &pending->batch);
+    *records = false;
+    if (status != STATUS_OK || pending->batch.event_count == 0) return status;
+    const struct event *event = &pending->batch.events[0];
+    struct text packed =
+        event_batch_text(&pending->batch, event->properties, event->properties_length);
+    pending->persona = event->persona;
+    *records = pending->ask.records;
+    bool restorable = make_token(pending, event->time_ms, packed, event->channel);
+    pending->waits = *records && (!restorable || pending->ask.waits_until_durable);
+    if (!*records) event_batch_clear(&pending->batch);
+    return STATUS_OK;
+}
+
+/* Are treatments and channels of both the same? */
+static bool same_messages(struct text packed, struct text other, uint32_t messages) {
+    struct list_reader a, b;
+    struct value x, y;
+    if (list_reader_init(&a, packed_find(packed, messages)) != STATUS_OK ||
+        list_reader_init(&b, packed_find(other, messages)) != STATUS_OK)
+        return false;
+    for (;;) {
+        enum status more = list_next(&a, &x), others = list_next(&b, &y);
+        if (more != STATUS_OK || others != STATUS_OK) return more == others;
+        if (!value_equal(list_field(&a, PROPERTY_TREATMENT), list_field(&b, PROPERTY_TREATMENT)) ||
+            !value_equal(list_field(&a, PROPERTY_CHANNEL), list_field(&b, PROPERTY_CHANNEL)))
+            return false;
+    }
+}
+
+/* The treatments and channels of a record's messages. */
+static enum status list_messages(struct text packed, uint32_t messages, struct packed_list *list,
+                                 struct value *out) {
+    static const uint32_t symbols[] = {PROPERTY_TREATMENT, PROPERTY_CHANNEL};
+    struct list_reader reader;
+    struct value ignored;
+    enum status status = list_reader_init(&reader, packed_find(packed, messages));
+    packed_list_begin(list);
+    while (status == STATUS_OK && list_next(&reader, &ignored) == STATUS_OK) {
+        const struct value values[] = {list_field(&reader, PROPERTY_TREATMENT),
+                                       list_field(&reader, PROPERTY_CHANNEL)};
+        status = packed_list_add_record(list, symbols, values, 2);
+    }
+    return status == STATUS_OK ? packed_list_end(list, out) : status;
+}
+
+/* Something else was proposed: it is kept beside what is realised. */
+static enum status keep_proposed(struct live_pending *pending, struct engine_view *view,
+                                 struct text proposed, bool *records) {
+    struct engine *engine = pending->engine;
+    uint32_t messages = symbol_find(engine->symbols, SYMBOL_PROPERTY, TEXT("messages"));
+    struct packed_list list;
+    struct value value;
+    if (proposed.length == 0 || pending->batch.event_count == 0) return STATUS_OK;
+    const struct event *event = &pending->batch.events[0];
+    struct text realised =
+        event_batch_text(&pending->batch, event->properties, event->properties_length);
+    if (same_messages(proposed, realised, messages)) return STATUS_OK;
+    atomic_fetch_add(&engine->live->changed, 1);
+    packed_list_init(&list);
+    enum status status = list_messages(proposed, messages, &list, &value);
+    if (status == STATUS_OK) {
+        decider_name_proposed(view->decider, value);
+        event_batch_clear(&pending->batch);
+        status = make_event(pending, view, records);
+        decider_name_proposed(view->decider, value_unknown());
+    }
+    packed_list_release(&list);
+    return status;
+}
+
+static enum status render(struct live_pending *pending, const struct engine_view *view,
+                          struct live_answer *answer) {
+    answer->view = view;
+    answer->customer = pending->customer;
+    answer->is_new_customer = pending->is_new_customer;
+    answer->token = text_from(pending->token);
+    return pending->ask.render(pending->ask.caller, answer);
+}
+
+/* The visit has had its decision. False: it has not, or nothing is left of it. */
+static bool give_again(struct live_pending *pending, struct engine_view *view,
+                       struct live_answer *answer) {
+    struct text packed;
+    int64_t t_ms;
+    if (!live_sticky_find(view, pending->ask.placement, &packed, &t_ms)) return false;
+    live_slots_of_record(view, packed, answer);
+    if (answer->slot_count == 0 && answer->refused_count > 0) return false;
+    struct value id = packed_find(packed, PROPERTY_DECISION);
+    struct as_of now = {INT64_MAX, view->reader->source->ops->position(view->reader)};
+    decision_id_text(id.type == VALUE_TEXT ? decision_id_read(id.text) : 0, answer->id);
+    pending->persona =
+        identity_persona_any(pending->engine->identity, view->timeline.customer, now);
+    uint32_t channel = answer->slot_count > 0 && answer->slots[0].treatment != NULL
+                           ? answer->slots[0].treatment->channel
+                           : pending->engine->live->channel;
+    (void)make_token(pending, t_ms, packed, channel);
+    answer->t_ms = t_ms;
+    answer->is_again = answer->is_recorded = pending->is_again = true;
+    return true;
+}
+
+enum status live_decide_by(struct live_pending *pending, struct engine_view *view,
+                           struct customer_id customer, struct text proposed, struct error *error) {
+    const struct decision_ask what = {.placement = pending->ask.placement,
+                                      .context = pending->ask.context,
+                                      .count = pending->ask.count,
+                                      .is_late = pending->ask.is_late,
+                                      .late_context = pending->ask.caller};
+    struct live_answer answer = {.t_ms = view->t_ms};
+    bool records = false;
+    pending->holds = atomic_load(&pending->engine->holds.changes);
+    pending->in_force = view->in_force->hash;
+    pending->position = view->reader->source->ops->position(view->reader);
+    pending->is_again = pending->waits = false;
+    pending->token[0] = '\0';
+    event_batch_clear(&pending->batch);
+    enum status status = engine_view_ask(view, &what, error);
+    if (status == STATUS_OK) status = engine_view_decide_for(view, customer, error);
+    if (status != STATUS_OK) return status;
+    pending->customer = view->timeline.customer;
+    if (view->decision->late) {
+        answer.is_late = true;
+        decision_id_text(view->decision->id, answer.id);
+        return render(pending, view, &answer);
+    }
+    if (give_again(pending, view, &answer)) return render(pending, view, &answer);
+    if (pending->customer.value != ID_NONE) status = make_event(pending, view, &records);
+    if (status == STATUS_OK) status = keep_proposed(pending, view, proposed, &records);
+    if (status != STATUS_OK) return status;
+    answer = (struct live_answer){.t_ms = view->t_ms, .is_recorded = records};
+    decision_id_text(view->decision->id, answer.id);
+    fill_slots(view, &answer);
+    return render(pending, view, &answer);
+}
+
+/* ---- the asking thread ---- */
+
+/* A decision of now takes its time after it has pinned what it looks at: whatever was decided below
+ * that position was decided earlier. */
+static enum status propose(struct live_pending *pending, struct error *error) {
+    struct engine *engine = pending->engine;
+    const struct live_ask *ask = &pending->ask;
+    struct engine_view *view;
+    enum status status = live_prepare(engine, error);
+    if (status != STATUS_OK) return status;
+    int64_t t_ms = ask->t_ms != 0 ? ask->t_ms : live_now_ms(engine);
+    status = engine_view_take(engine, ENGINE_VIEW_DECIDING, t_ms, &view, error);
+    if (status != STATUS_OK) return status;
+    if (ask->t_ms == 0) view->t_ms = live_now_ms(engine);
+    struct customer_id customer;
+    status = live_find_customer(view, ask, &customer, error);
+    pending->is_new = status == STATUS_OK && customer.value == ID_NONE && ask->records &&
+                      ask->identifier_count > 0;
+    if (status == STATUS_OK && !pending->is_new)
+        status = live_decide_by(pending, view, customer, (struct text){0}, error);
+    engine_view_give(view);
+    return status;
+}
+
+static void note_written(struct change *change) {
+    struct live_pending *pending = (struct live_pending *)(void *)change;
+    if (change->status == STATUS_OK && pending->waits) return;
+    if (change->status == STATUS_OK) count(pending);
+    answer(pending, change->status, &change->error);
+}
+
+static void note_durable(struct change *change) {
+    struct live_pending *pending = (struct live_pending *)(void *)change;
+    if (!pending->is_answered && change->status == STATUS_OK) count(pending);
+    answer(pending, change->status, &change->error);
+    destroy(pending);
+}
+
+static bool has_to_be_written(const struct live_pending *pending) {
+    return pending->is_new || pending->batch.event_count > 0;
+}
+
+enum status live_decide(struct engine *engine, const struct live_ask *ask, struct error *error) {
+    struct live_pending *pending;
+    static const struct error no_error;
+    enum status status = create(&pending, engine, ask);
+    if (status != STATUS_OK) return error_set(error, status, "no memory to decide");
+    status = propose(pending, error);
+    if (status == STATUS_OK && has_to_be_written(pending)) {
+        pending->change.settle = live_settle;
+        pending->change.written = note_written;
+        pending->change.completed = note_durable;
+        status = applier_submit(engine->applier, &pending->change, 0, error);
+        if (status == STATUS_OK) return STATUS_OK;
+    } else if (status == STATUS_OK) {
+        count(pending);
+        answer(pending, STATUS_OK, &no_error);
+    }
+    destroy(pending);
+    return status;
+}
+
+enum status live_decide_and_wait(struct engine *engine, const struct live_ask *ask,
+                                 struct error *error) {
+    struct live_pending *pending;
+    enum status status = create(&pending, engine, ask);
+    if (status != STATUS_OK) return error_set(error, status, "no memory to decide");
+    pending->is_answered = true;
+    status = propose(pending, error);
+    if (status == STATUS_OK && has_to_be_written(pending)) {
+        pending->change.settle = live_settle;
+        status = applier_apply(engine->applier, &pending->change, APPLIER_PATIENCE_MS, error);
+    }
+    if (status == STATUS_OK) count(pending);
+    destroy(pending);
+    return status;
+}

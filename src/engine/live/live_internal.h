@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* engine/live/live_internal.h -- what the sources of live decisions share. */
+#ifndef ENGINE_LIVE_LIVE_INTERNAL_H
+#define ENGINE_LIVE_LIVE_INTERNAL_H
+
+#include <stdatomic.h>
+
+#include "engine/engine_internal.h"
+#include "engine/live/live_decision.h"
+#include "engine/live/live_outcome.h"
+
+#define LIVE_KEY_BYTES 32
+
+struct live {                                                    /* an engine has one */
+    uint8_t seal_key[LIVE_KEY_BYTES], nonce_key[LIVE_KEY_BYTES]; /* token.c */
+    uint32_t source, channel, asked_for; /* symbols: decide, system, Customer Asked For */
+    pthread_mutex_t lock;                /* of who prepares */
+    _Atomic bool is_prepared;
+    _Atomic int64_t newest_ms; /* the latest t that was given to a decision of now */
+    _Atomic uint64_t decisions, evaluations, again, decided_twice, changed, waited, outcomes,
+        restored;
+};
+/* Names that decisions use are declared and durable on return: otherwise a token could name what
+ * nobody knows after a loss of power. Writes a frame at the first call. */
+enum status live_prepare(struct engine *engine, struct error *error) MUST_USE;
+/* Now, and never before what was given out before, whatever the clock does. */
+int64_t live_now_ms(struct engine *engine);
+
+/* ---- live_decision.c, live_settle.c ---- */
+
+/* A decision on its way. It belongs to the asking thread, then to the applier until it is
+ * completed. */
+struct live_pending {
+    struct change change;     /* first */
+    struct event_batch batch; /* the event; none where nothing is recorded */
+    struct engine *engine;
+    struct live_ask ask; /* its texts and identifiers lie in `texts` */
+    struct arena texts;
+    struct packed_writer writer;
+    struct customer_id customer; /* ID_NONE: nobody yet */
+    struct persona_id persona;
+    uint64_t position; /* what was looked at: rows below it, … */
+    uint64_t in_force; /* … what was in force, … */
+    uint64_t holds;    /* … and the changes of the quarantine by then */
+    bool is_new;       /* a persona is made of the identifiers first */
+    bool is_new_customer;
+    bool is_again;
+    bool waits;       /* until it is durable */
+    bool is_answered; /* or the caller waits and asks for no call */
+    char token[LIVE_TOKEN_BYTES];
+};
+/* Who is asked for, as the view sees it: ID_NONE in `out` where nobody has any of the identifiers.
+ */
+enum status live_find_customer(struct engine_view *view, const struct live_ask *ask,
+                               struct customer_id *out, struct error *error) MUST_USE;
+/* Decides by the view, at its t: the batch gets the event, the caller its answer. `proposed` is
+ * kept with it where it differs (unknown: nothing was). */
+enum status live_decide_by(struct live_pending *pending, struct engine_view *view,
+                           struct customer_id customer, struct text proposed,
+                           struct error *error) MUST_USE;
+/* change.settle of a decision. */
+enum status live_settle(struct engine *engine, struct change *change, const struct settled *settled,
+                        struct error *error) MUST_USE;
+
+/* ---- sticky.c ---- */
+
+/* The decision of this visit at the same placements, where one of them is sticky. The text is valid
+ * until the view reads on. False: there is none. */
+bool live_sticky_find(const struct engine_view *view, struct text placement, struct text *packed,
+                      int64_t *t_ms);
+/* Fills in the slots of a recorded decision, but for those that the view's decision of now no
+ * longer allows; these are counted. */
+void live_slots_of_record(const struct engine_view *view, struct text packed,
+                          struct live_answer *answer);
+
+/* ---- token.c ---- */
+
+/* What a token restores. Texts are borrowed from the token's bytes. */
+struct live_record {
+    int64_t t_ms, expires_ms;
+    struct persona_id persona;
+    uint32_t channel; /* SYMBOL_CHANNEL */
+    struct text packed;
+};
+/* Writes the token of a record; false where it does not fit. Any thread. */
+bool live_token_make(const struct engine *engine, const struct live_record *record,
+                     char out[LIVE_TOKEN_BYTES]);
+/* Opens a token into `bytes`. STATUS_NOT_FOUND where it is none of this directory's, or its persona
+ * is not the one that it was made for. An expired one is opened. Any thread. */
+enum status live_token_open(const struct engine *engine, struct text token,
+                            uint8_t bytes[LIVE_TOKEN_BYTES], struct live_record *out) MUST_USE;
+
+#endif

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The decision that a visit has had already, read from the timeline. */
+#include <math.h>
+
+#include "engine/live/live_internal.h"
+
+/* Is the name one of those between commas? */
+static bool names(struct text placements, struct text name) {
+    for (uint32_t at = 0, end; at <= placements.length; at = end + 1) {
+        for (end = at; end < placements.length && placements.at[end] != ',';) end++;
+        if (text_equal((struct text){placements.at + at, end - at}, name)) return true;
+    }
+    return false;
+}
+
+static bool is_sticky(const struct playbook *playbook, struct text placement) {
+    for (uint32_t i = 0; i < playbook->placement_count; i++)
+        if (playbook->placements[i].sticky && names(placement, playbook->placements[i].name))
+            return true;
+    return false;
+}
+
+/* Does the row tell that the customer was there? A decision is asked for by a page that is looked
+ * at. */
+static bool is_activity(const struct playbook *playbook, uint16_t type) {
+    return type == EVENT_DECISION_MADE ||
+           (event_is_treatment(type) && type != EVENT_TREATMENT_DELIVERED &&
+            type != EVENT_TREATMENT_FAILED) ||
+           (playbook->schema.is_visit != NULL &&
+            playbook->schema.is_visit(playbook->schema.context, type));
+}
+
+static bool is_of(const struct timeline *timeline, uint32_t row, struct text placement,
+                  struct text *packed) {
+    if (timeline->type[row] != EVENT_DECISION_MADE ||
+        timeline->ops->packed(timeline, row, packed) != STATUS_OK)
+        return false;
+    struct value named = packed_find(*packed, PROPERTY_PLACEMENT);
+    return named.type == VALUE_TEXT && text_equal(named.text, placement);
+}
+
+bool live_sticky_find(const struct engine_view *view, struct text placement, struct text *packed,
+                      int64_t *t_ms) {
+    const struct playbook *playbook = view->data->playbook;
+    const struct timeline *timeline = &view->timeline;
+    int64_t edge_ms = view->t_ms;
+    if (!is_sticky(playbook, placement)) return false;
+    for (uint32_t row = timeline_upper_bound(timeline, view->t_ms); row-- > 0;) {
+        if (edge_ms - timeline->time_ms[row] >= playbook->visit_gap_ms) return false;
+        if (!timeline_known(timeline, row, view->t_ms)) continue;
+        if (!is_activity(playbook, timeline->type[row])) continue;
+        edge_ms = timeline->time_ms[row];
+        if (!is_of(timeline, row, placement, packed)) continue;
+        *t_ms = edge_ms;
+        return true;
+    }
+    return false;
+}
+
+/* ---- its slots ---- */
+
+static double number_or_nan(struct value value) {
+    return value.type == VALUE_NUMBER ? value.number : NAN;
+}
+
+/* Contact limits are no reason: the decision that is given again counts against them itself. */
+static bool is_allowed(const struct decision *decision, const struct treatment *treatment) {
+    if (treatment == NULL) return false;
+    struct treatment_trace trace = decision_trace_at(decision, treatment->index);
+    return trace.stopped_at != STAGE_AVAILABLE && trace.stopped_at != STAGE_CONSENT;
+}
+
+void live_slots_of_record(const struct engine_view *view, struct text packed,
+                          struct live_answer *answer) {
+    const struct decision *decision = view->decision;
+    struct symbols *symbols = engine_symbols(view->engine);
+    const uint32_t messages = symbol_find(symbols, SYMBOL_PROPERTY, TEXT("messages")),
+                   send_after = symbol_find(symbols, SYMBOL_PROPERTY, TEXT("send_after"));
+    struct list_reader reader, chances;
+    struct value ignored, chance;
+    bool has_chances =
+        list_reader_init(&chances, packed_find(packed, PROPERTY_PROBABILITY)) == STATUS_OK;
+    answer->slot_count = answer->refused_count = 0;
+    if (list_reader_init(&reader, packed_find(packed, messages)) != STATUS_OK) return;
+    while (answer->slot_count < DECISION_RANKS_MAX && list_next(&reader, &ignored) == STATUS_OK) {
+        struct value key = list_field(&reader, PROPERTY_TREATMENT),
+                     channel = list_field(&reader, PROPERTY_CHANNEL),
+                     withheld = list_field(&reader, PROPERTY_WITHHELD),
+                     after = list_field(&reader, send_after);
+        if (!has_chances || list_next(&chances, &chance) != STATUS_OK) chance = value_unknown();
+        if (key.type != VALUE_TEXT || channel.type != VALUE_TEXT) continue;
+        const struct treatment *treatment = treatment_find(
+            decision->treatments, key.text, symbol_find(symbols, SYMBOL_CHANNEL, channel.text));
+        if (!is_allowed(decision, treatment)) {
+            answer->refused_count++;
+            continue;
+        }
+        answer->slots[answer->slot_count++] = (struct live_slot){
+            .key = key.text,
+            .treatment = treatment,
+            .channel = channel.text,
+            .probability = number_or_nan(chance),
+            .propensity = number_or_nan(list_field(&reader, PROPERTY_PROPENSITY)),
+            .priority = number_or_nan(list_field(&reader, PROPERTY_PRIORITY)),
+            .send_after_ms = after.type == VALUE_TIME ? after.time_ms : 0,
+            .withheld = withheld.type == VALUE_YES_NO && withheld.yes,
+        };
+    }
+}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* attune.h -- the public C API: open, ingest, decide, query, close.
+/* attune.h -- the public C API: open, ingest, decide, tell outcomes, query, close.
  *
  * One handle is one data directory, opened for writing; a second writer gets ATTUNE_LOCKED. Answers
  * are JSON, UTF-8, 0-terminated, and the caller's to free with attune_free. Times are UTC
@@ -74,11 +74,58 @@ enum attune_status attune_ingest(struct attune *attune, const char *source, cons
                                  size_t length, struct attune_ingested *out,
                                  struct attune_error *error);
 
-/* The next best action for a customer ("C12" or "email:a@b.example") as known at time_ms, with its
- * reason and the trace of every treatment. `record` other than 0 writes the decision as an event,
- * synced before this returns. */
+/* The same, queued: returns at once, and nobody waits for the disk. Takes what fits into one batch
+ * (ATTUNE_LIMIT beyond about 1 MB). Rows that say something else of a stored row correct it at
+ * once; the source's corrections_max is of loads and does not hold. Where it returns ATTUNE_OK,
+ * `applied` is called once, perhaps before it returns, by a thread of the handle: by then the rows
+ * are durable and visible, or `status` and `text` (valid during the call, "" where nothing failed)
+ * say why not. It must be short, and must not call functions of the handle that wait for the disk.
+ * Otherwise it is not called and nothing was taken; ATTUNE_BUSY: the queue is full, send the same
+ * again in a moment. attune_close waits for what is queued. */
+typedef void attune_applied_fn(void *context, enum attune_status status,
+                               const struct attune_ingested *out, const char *text);
+enum attune_status attune_apply(struct attune *attune, const char *source, const char *bytes,
+                                size_t length, attune_applied_fn *applied, void *context,
+                                struct attune_error *error);
+
+/* The next best action for a customer ("C12" or "email:a@b.example") as known at time_ms (0: now), with
+ * its reason and the trace of every treatment. `record` other than 0 writes the decision as an
+ * event, synced before this returns. Any number of threads may decide for the same customer: of two
+ * decisions the later one counts the earlier one, so that no limit is passed twice. */
 enum attune_status attune_decide(struct attune *attune, const char *customer, int64_t time_ms,
                                  int record, char **json, struct attune_error *error);
+/* The same, with all that may be asked; zero what you do not say. */
+struct attune_question {
+    const char *customer; /* NULL: whoever has one of the identifiers */
+    /* "TYPE:VALUE", strongest first. Where nobody has any of them, the decision is made for a
+     * customer of whom nothing is known; recording it makes that customer. */
+    const char *const *identifiers;
+    size_t identifier_count;
+    const char *placement; /* of the playbook, with commas between several; NULL: none */
+    const char *context;   /* a JSON object; NULL: none */
+    unsigned count;        /* at most so many at each placement; 0: all its slots */
+    int64_t time_ms;       /* 0: now */
+    int record;
+};
+/* At a placement that is sticky, a customer gets the decision of this visit again: then the member
+ * "again" is true, and only "ranked" tells what was decided; the trace is that of a decision now. */
+enum attune_status attune_ask(struct attune *attune, const struct attune_question *question,
+                              char **json, struct attune_error *error);
+/* What became of a decision, by its id (the member "decision") or its token. `treatment` NULL: the
+ * first that was offered. time_ms 0: now. Durable on return. The same again is a repeat
+ * (*is_repeat, which may be NULL) and counts once. ATTUNE_NOT_FOUND: there is no such decision
+ * here; ATTUNE_INVALID: it did not offer this treatment. */
+enum attune_outcome_kind {
+    ATTUNE_SHOWN,
+    ATTUNE_DELIVERED,
+    ATTUNE_FAILED,
+    ATTUNE_CLICKED,
+    ATTUNE_ACCEPTED,
+    ATTUNE_REJECTED
+};
+enum attune_status attune_outcome(struct attune *attune, const char *decision,
+                                  const char *treatment, enum attune_outcome_kind kind,
+                                  int64_t time_ms, int *is_repeat, struct attune_error *error);
 /* Identifiers, traits, segments and timeline of a customer as known at time_ms; the keys are those
  * of `attune customer --json`. */
 enum attune_status attune_customer(struct attune *attune, const char *customer, int64_t time_ms,

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "attune.h"
 
+#include "engine/api_internal.h"
 #include "base/memory.h"
 #include "engine/answer/pool.h"
 #include "engine/in_flight.h"
 #include "engine/rows/rows.h"
 
-/* The handle is the engine; only the type is another, so that nothing of the inside shows. */
-static struct engine *inside(struct attune *attune) {
+struct engine *api_engine(struct attune *attune) {
     return (struct engine *)(void *)attune;
 }
 
-static enum attune_status outside(enum status status, const struct error *from,
-                                  struct attune_error *to) {
+enum attune_status api_status(enum status status, const struct error *from,
+                              struct attune_error *to) {
     static const enum attune_status map[STATUS_COUNT] = {
         [STATUS_NO_MEMORY] = ATTUNE_NO_MEMORY, [STATUS_LIMIT] = ATTUNE_LIMIT,
         [STATUS_INVALID] = ATTUNE_INVALID,     [STATUS_NOT_FOUND] = ATTUNE_NOT_FOUND,
@@ -40,18 +40,18 @@ enum attune_status attune_open(struct attune **out, const char *directory,
         .directory = directory, .create = true, .playbook_file = playbook_file};
     enum status status = engine_open(&engine, &options, &inner);
     *out = (struct attune *)(void *)engine;
-    return outside(status, &inner, error);
+    return api_status(status, &inner, error);
 }
 
 void attune_close(struct attune *attune) {
-    engine_close(inside(attune));
+    engine_close(api_engine(attune));
 }
 
 enum attune_status attune_put_playbook(struct attune *attune, const char *playbook_file,
                                        struct attune_error *error) {
     struct error inner = {0};
-    enum status status = engine_put_playbook(inside(attune), playbook_file, NULL, &inner);
-    return outside(status, &inner, error);
+    enum status status = engine_put_playbook(api_engine(attune), playbook_file, NULL, &inner);
+    return api_status(status, &inner, error);
 }
 
 /* What fits into one batch is refused as a whole where the queue is full; of more, what was begun
@@ -69,8 +69,8 @@ static enum status apply_bytes(struct ingest_reader *reader, struct in_flight *i
     return is_whole ? sent : status;
 }
 
-static void count_bytes(const struct apply_result *did, const struct bad_rows *bad,
-                        struct attune_ingested *out) {
+void api_count(const struct apply_result *did, const struct bad_rows *bad,
+               struct attune_ingested *out) {
     *out = (struct attune_ingested){.events = did->events,
                                     .repeats = did->repeats + bad->known_rows,
                                     .quarantined = did->quarantined + bad->rows,
@@ -113,7 +113,7 @@ static enum status ingest_bytes(const struct in_force *in_force, const struct so
     apply_result_add(&rows.counts, &in_flight.did);
     rows.bad.rows += in_flight.bad.rows;
     rows.bad.known_rows += in_flight.bad.known_rows;
-    count_bytes(&rows.counts, &rows.bad, out);
+    api_count(&rows.counts, &rows.bad, out);
     ingest_close(reader);
     in_flight_release(&in_flight);
     row_load_release(&rows);
@@ -121,8 +121,8 @@ static enum status ingest_bytes(const struct in_force *in_force, const struct so
     return status;
 }
 
-static enum status source_named(const struct playbook *playbook, const char *name,
-                                const struct source **out, struct error *error) {
+enum status api_source(const struct playbook *playbook, const char *name, const struct source **out,
+                       struct error *error) {
     if (playbook == NULL)
         return error_set(error, STATUS_INVALID, "no playbook is in force; give one to attune_open");
     uint32_t index = playbook_source_find(playbook, text_from(name));
@@ -135,61 +135,48 @@ static enum status source_named(const struct playbook *playbook, const char *nam
 enum attune_status attune_ingest(struct attune *attune, const char *source, const char *bytes,
                                  size_t length, struct attune_ingested *out,
                                  struct attune_error *error) {
-    struct engine *engine = inside(attune);
+    struct engine *engine = api_engine(attune);
     struct in_force *in_force = in_force_hold(engine);
     struct error inner = {0};
     const struct source *from = NULL;
     *out = (struct attune_ingested){0};
-    enum status status = source_named(in_force->data.playbook, source, &from, &inner);
+    enum status status = api_source(in_force->data.playbook, source, &from, &inner);
     if (status == STATUS_OK && length > UINT32_MAX)
         status = error_set(&inner, STATUS_LIMIT, "at most 4 GB at once");
     if (status == STATUS_OK)
         status = ingest_bytes(in_force, from, (struct text){bytes, (uint32_t)length}, out, &inner);
     in_force_drop(in_force);
-    return outside(status, &inner, error);
+    return api_status(status, &inner, error);
 }
 
-/* Decides or reads for one customer, and hands out the answer. */
-static enum status write_answer(struct engine_view *view, const char *customer, bool decides,
-                                bool record, struct buffer *out, struct error *error) {
+/* Reads one customer, and hands out the answer. */
+static enum status write_customer(struct engine_view *view, const char *customer,
+                                  struct buffer *out, struct error *error) {
     struct json_writer writer;
     json_writer_init(&writer, out, false);
     enum status status =
-        decides ? engine_view_decide(view, customer, error)
-                : engine_view_read(view, customer, TIMELINE_PACKED | TIMELINE_CHANNEL, error);
-    if (status == STATUS_OK && record) status = engine_view_record(view, NULL, error);
-    if (status == STATUS_OK) (decides ? answer_decision : answer_customer)(view, &writer);
+        engine_view_read(view, customer, TIMELINE_PACKED | TIMELINE_CHANNEL, error);
+    if (status == STATUS_OK) answer_customer(view, &writer);
     if (status == STATUS_OK) status = writer.status;
     return status == STATUS_OK ? buffer_append(out, "", 1) : status;
 }
 
-static enum attune_status answer(struct attune *attune, const char *customer, int64_t time_ms,
-                                 bool decides, bool record, char **json,
-                                 struct attune_error *error) {
+enum attune_status attune_customer(struct attune *attune, const char *customer, int64_t time_ms,
+                                   char **json, struct attune_error *error) {
     struct error inner = {0};
     struct engine_view *view;
     struct buffer out;
     *json = NULL;
     buffer_init(&out);
-    enum status status = engine_view_take(
-        inside(attune), decides ? ENGINE_VIEW_DECIDING : ENGINE_VIEW_LIVE, time_ms, &view, &inner);
-    if (status == STATUS_OK) status = write_answer(view, customer, decides, record, &out, &inner);
+    enum status status =
+        engine_view_take(api_engine(attune), ENGINE_VIEW_LIVE, time_ms, &view, &inner);
+    if (status == STATUS_OK) status = write_customer(view, customer, &out, &inner);
     engine_view_give(view);
     if (status == STATUS_OK)
         *json = out.at;
     else
         buffer_release(&out);
-    return outside(status, &inner, error);
-}
-
-enum attune_status attune_decide(struct attune *attune, const char *customer, int64_t time_ms,
-                                 int record, char **json, struct attune_error *error) {
-    return answer(attune, customer, time_ms, true, record != 0, json, error);
-}
-
-enum attune_status attune_customer(struct attune *attune, const char *customer, int64_t time_ms,
-                                   char **json, struct attune_error *error) {
-    return answer(attune, customer, time_ms, false, false, json, error);
+    return api_status(status, &inner, error);
 }
 
 void attune_free(char *json) {

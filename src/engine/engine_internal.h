@@ -194,8 +194,7 @@ enum status engine_append_more_changes(struct engine *engine, const struct ident
                                        size_t from, bool sync, struct error *error) MUST_USE;
 
 /* ---- decisions ---- */
-/* What live decisions share (live/live_internal.h); once for an engine, before anything is asked.
- * */
+/* What live decisions share (live/live_internal.h); made once, before anything is asked. */
 enum status live_create(struct live **out, const uint8_t salt[IDENTITY_SALT_BYTES]) MUST_USE;
 void live_destroy(struct live *live); /* NULL is allowed */
 /* The key under which a decision stands, by its id. */

@@ -70,6 +70,7 @@ enum status engine_view_renew(struct engine_view *view, int64_t t_ms, struct err
 
 void engine_view_rest(struct engine_view *view) {
     unpin(view);
+    view->ask = (struct decision_ask){0};
     if (view->profile != NULL) profile_rest(view->profile);
 }
 

@@ -79,7 +79,8 @@ uint64_t engine_view_position(const struct engine_view *view);
 /* Until the next renewal customers are read as known at an earlier position: so the pages of an
  * answer agree. POSITION_NOW: the pinned one. */
 void engine_view_at_position(struct engine_view *view, uint64_t position);
-/* Between two requests: the position is let go, so that old files are not kept for it. Only
+/* Between two requests: the position is let go, so that old files are not kept for it, and so is
+ * what was asked for. Only
  * engine_view_renew and engine_view_close may follow. */
 void engine_view_rest(struct engine_view *view);
 /* Also of one that is zeroed or was closed. */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A decision in the asking thread, and its answer. What the applier does with it is live_settle.c.
- * */
+/* A decision in the asking thread, and its answer. live_settle.c has what the applier does. */
 #include "engine/live/live_decision.h"
 
 #include "base/memory.h"
@@ -111,7 +110,8 @@ static enum status check_identifiers(const struct engine_view *view, const struc
 enum status live_find_customer(struct engine_view *view, const struct live_ask *ask,
                                struct customer_id *out, struct error *error) {
     struct engine *engine = view->engine;
-    struct as_of as_of = {INT64_MAX, view->reader->source->ops->position(view->reader)};
+    struct as_of as_of = {ask->t_ms != 0 ? ask->t_ms : INT64_MAX,
+                          view->reader->source->ops->position(view->reader)};
     *out = (struct customer_id){ID_NONE};
     if (ask->customer.length > 0)
         return in_force_find_customer(view->in_force, ask->customer, as_of, out, error);
@@ -290,7 +290,6 @@ enum status live_decide_by(struct live_pending *pending, struct engine_view *vie
     pending->customer = view->timeline.customer;
     if (view->decision->late) {
         answer.is_late = true;
-        decision_id_text(view->decision->id, answer.id);
         return render(pending, view, &answer);
     }
     if (give_again(pending, view, &answer)) return render(pending, view, &answer);

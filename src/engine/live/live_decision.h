@@ -22,7 +22,9 @@
  * threads that decide for one customer the second always counts the contact of the first.
  *
  * Sticky. At a placement that is sticky for a visit, a customer who was decided for in this visit
- * gets that decision again, under its id; nothing is recorded, and no contact is added. It is read
+ * gets that decision again, under its id; nothing is recorded, and no contact is added. Placements
+ * that are asked for together are one decision: asked for together again they give it again where
+ * one of them is sticky. It is read
  * from the timeline. What is no longer allowed is left out of it: an offer that is over, and what
  * the customer has withdrawn the consent to. Where nothing is left of it, a new decision is made.
  *
@@ -85,8 +87,7 @@ struct live_ask {
     uint32_t identifier_count; /* at most EVENT_IDENTIFIERS_MAX */
 
     /* ---- what ---- */
-    /* Of the playbook, with commas between several ("home_banner,side_bar"); or empty. Where several
-     * are asked for, each sticky one gives again what it gave in this visit. */
+    /* Of the playbook, with commas between several ("home_banner,side_bar"); or empty. */
     struct text placement;
     struct text context; /* a JSON object as it was sent, or empty; what the playbook declares of it
                           * is kept (decision_context_keep) */

@@ -4,19 +4,11 @@
 
 #include "engine/live/live_internal.h"
 
-/* Is the name one of those between commas? */
-static bool names(struct text placements, struct text name) {
-    for (uint32_t at = 0, end; at <= placements.length; at = end + 1) {
-        for (end = at; end < placements.length && placements.at[end] != ',';) end++;
-        if (text_equal((struct text){placements.at + at, end - at}, name)) return true;
-    }
-    return false;
-}
-
-static bool is_sticky(const struct playbook *playbook, struct text placement) {
-    for (uint32_t i = 0; i < playbook->placement_count; i++)
-        if (playbook->placements[i].sticky && names(placement, playbook->placements[i].name))
-            return true;
+/* Of the placements that the latest decision was asked for. */
+static bool is_sticky(const struct engine_view *view) {
+    const struct decision *decision = view->decision;
+    for (uint32_t i = 0; i < decision->placement_count; i++)
+        if (view->data->playbook->placements[decision->placements[i]].sticky) return true;
     return false;
 }
 
@@ -44,7 +36,7 @@ bool live_sticky_find(const struct engine_view *view, struct text placement, str
     const struct playbook *playbook = view->data->playbook;
     const struct timeline *timeline = &view->timeline;
     int64_t edge_ms = view->t_ms;
-    if (!is_sticky(playbook, placement)) return false;
+    if (!is_sticky(view)) return false;
     for (uint32_t row = timeline_upper_bound(timeline, view->t_ms); row-- > 0;) {
         if (edge_ms - timeline->time_ms[row] >= playbook->visit_gap_ms) return false;
         if (!timeline_known(timeline, row, view->t_ms)) continue;
@@ -61,6 +53,15 @@ bool live_sticky_find(const struct engine_view *view, struct text placement, str
 
 static double number_or_nan(struct value value) {
     return value.type == VALUE_NUMBER ? value.number : NAN;
+}
+
+/* Which of the placements that were asked for it is; 0 where it was asked for none. */
+static uint32_t placement_index(const struct engine_view *view, struct value name) {
+    const struct decision *decision = view->decision;
+    for (uint32_t i = 0; name.type == VALUE_TEXT && i < decision->placement_count; i++)
+        if (text_equal(view->data->playbook->placements[decision->placements[i]].name, name.text))
+            return i;
+    return 0;
 }
 
 /* Contact limits are no reason: the decision that is given again counts against them itself. */
@@ -99,6 +100,7 @@ void live_slots_of_record(const struct engine_view *view, struct text packed,
             .key = key.text,
             .treatment = treatment,
             .channel = channel.text,
+            .placement = placement_index(view, list_field(&reader, PROPERTY_PLACEMENT)),
             .probability = number_or_nan(chance),
             .propensity = number_or_nan(list_field(&reader, PROPERTY_PROPENSITY)),
             .priority = number_or_nan(list_field(&reader, PROPERTY_PRIORITY)),

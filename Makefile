@@ -25,9 +25,10 @@ build-fuzz/build.ninja:
 test: build/build.ninja
 	tools/test
 test-crash: build/build.ninja
-	ninja -C build tests/crash/crash_campaign tests/crash/group_campaign
+	ninja -C build tests/crash/crash_campaign tests/crash/group_campaign tests/crash/live_campaign
 	build/tests/crash/crash_campaign $(KILLS) $(CUTS)
 	build/tests/crash/group_campaign $(KILLS) $(CUTS)
+	build/tests/crash/live_campaign $(KILLS) $(CUTS)
 test-replay: build/build.ninja
 	ninja -C build tests/unit/engine/replay_test
 	build/tests/unit/engine/replay_test $(DECISIONS)

@@ -47,6 +47,7 @@ enum status left_out_merge(struct left_out *into, const struct left_out *from) {
     a->of_others += b->of_others;
     a->open += b->open;
     a->endless += b->endless;
+    a->again += b->again;
     a->itself += b->itself;
     a->coinciding += b->coinciding;
     a->corrected_later += b->corrected_later;
@@ -156,6 +157,7 @@ enum status trainer_left_out_words(const struct customer_data *data, const struc
         {counts->of_others, " %llu are of actions that don't use this model."},
         {counts->open, " %llu have a goal that has not matured yet."},
         {counts->endless, " %llu have a goal whose end (until:) is unknown, so it never matures."},
+        {counts->again, " %llu tell of a message that an earlier one told of."},
         {counts->itself, " %llu are themselves what the goal asks for."},
     };
     const struct playbook *playbook = data->playbook;

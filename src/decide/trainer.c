@@ -8,6 +8,7 @@
 #include "decide/left_out.h"
 #include "decide/named_treatment.h"
 #include "decide/said.h"
+#include "profile/told_once.h"
 #include "profile/walk.h"
 
 #define ROWS_BYTES_MAX ((size_t)8 << 30)
@@ -35,7 +36,8 @@ struct trainer_part {
     struct left_out left_out;
     struct replaced *replaced; /* of the customer at hand */
     size_t replaced_count, replaced_capacity;
-    bool reads_context; /* one of the rule's features does */
+    struct told_once told; /* messages of the customer at hand */
+    bool reads_context;    /* one of the rule's features does */
     struct said said;
 };
 
@@ -249,7 +251,8 @@ static enum status timeline_then(struct walker *walker, const struct timeline *t
 
 /* The features are those of the millisecond before the delivery, of the customer as known then. */
 static enum status judge_row(struct trainer_part *part, struct walker *walker,
-                             const struct timeline *today, uint32_t row, struct error *error) {
+                             const struct timeline *today, uint32_t row, bool again,
+                             struct error *error) {
     const struct trainer_options *options = part->options;
     struct trainer_counts *counts = &part->left_out.counts;
     struct judged judged = {.t_ms = today->time_ms[row] - 1};
@@ -259,6 +262,10 @@ static enum status judge_row(struct trainer_part *part, struct walker *walker,
     counts->events++;
     enum status status = find_treatment(part, today, row, &judged.treatment, error);
     if (status != STATUS_OK || judged.treatment == NULL) return status;
+    if (again) {
+        counts->again++;
+        return STATUS_OK;
+    }
     const struct timeline *then;
     status = timeline_then(walker, today, row, judged.t_ms, &then, error);
     if (status != STATUS_OK) return status;
@@ -285,6 +292,29 @@ static enum status judge_row(struct trainer_part *part, struct walker *walker,
     return keep_row(part, today, row, &judged);
 }
 
+/* On a page, what was shown without a decision is an impression each time. */
+static bool is_impression(const struct trainer_part *part, const struct timeline *today,
+                          uint32_t row) {
+    struct text packed;
+    struct messaging messaging =
+        playbook_messaging(part->data->playbook, part->data->symbols, today->channel[row]);
+    return messaging.inbound && (today->ops->packed(today, row, &packed) != STATUS_OK ||
+                                 packed_find(packed, PROPERTY_DECISION).type != VALUE_TEXT);
+}
+
+/* Did an earlier event tell of the same message? Also one from before the rows that are asked for.
+ */
+static enum status is_told_again(struct trainer_part *part, const struct timeline *today,
+                                 uint32_t row, bool *again) {
+    *again = false;
+    if (!event_is_treatment(today->type[row]) || is_impression(part, today, row) ||
+        !timeline_known(today, row, part->options->matured_by_ms))
+        return STATUS_OK;
+    struct text treatment = named_treatment_key(today, row);
+    if (treatment.length == 0) return STATUS_OK;
+    return told_once_add(&part->told, part->data, today, row, treatment, again);
+}
+
 /* Of the customer whose rows follow the first `before`. */
 static uint64_t count_hindsight(const struct trainer_part *part, const struct timeline *today,
                                 size_t before) {
@@ -302,10 +332,13 @@ static enum status visit_customer(void *state, struct walker *walker, const stru
     struct trainer_part *part = state;
     size_t before = part->count;
     enum status status = read_replaced(part, today);
+    told_once_clear(&part->told);
     if (status != STATUS_OK) return status;
     for (uint32_t row = 0; row < today->count; row++) {
+        bool again;
         if (today->type[row] != part->rule->event_type) continue;
-        status = judge_row(part, walker, today, row, error);
+        status = is_told_again(part, today, row, &again);
+        if (status == STATUS_OK) status = judge_row(part, walker, today, row, again, error);
         if (status != STATUS_OK) return status;
     }
     part->left_out.counts.corrected_later += count_hindsight(part, today, before);
@@ -467,6 +500,7 @@ enum status trainer_collect(const struct customer_data *data, const struct model
     for (uint32_t i = 0; i < threads; i++) {
         left_out_release(&parts[i].left_out);
         said_release(&parts[i].said);
+        told_once_release(&parts[i].told);
         memory_free(parts[i].replaced);
         arena_release(&parts[i].arena);
         memory_free(parts[i].rows);

@@ -47,6 +47,7 @@ struct trainer_counts {
     uint64_t of_others;             /* it is of an action that uses another model, or none */
     uint64_t open;                  /* its goal had not matured */
     uint64_t endless; /* the goal's `until` is unknown for it, so that it never matures */
+    uint64_t again;   /* an earlier event told of the same message (profile/told_once.h) */
     uint64_t itself;  /* the event is itself a goal event; a row that says nothing */
     /* Earlier versions of events that no moment knew: a later file corrected them, and the
      * correction counts as known since they were. Rows saw the corrected values, a live decision

@@ -5,7 +5,7 @@
 
 #include "base/memory.h"
 #include "decide/named_treatment.h"
-#include "measure/told_once.h"
+#include "profile/told_once.h"
 #include "profile/landmark.h"
 #include "profile/outcome.h"
 #include "profile/walk.h"

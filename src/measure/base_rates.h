@@ -5,7 +5,7 @@
  * from the last one whose horizon and delay have passed), who reach it within its horizon; for a
  * goal that depends on a treatment, the share of past treatments that it followed. Of each action,
  * and of each of its channels: the share of its own past treatments that its goal followed. Only
- * what had matured by `at_ms` counts, and each message counts once (measure/told_once.h).
+ * what had matured by `at_ms` counts, and each message counts once (profile/told_once.h).
  *
  * decide/decide.h has the struct and says how the bases are laid out: decide is handed them as data
  * and never asks for them. Pure: the same (data, position, at_ms) gives the same bases to the bit,

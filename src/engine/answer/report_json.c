@@ -94,6 +94,7 @@ void counts_write_json(const struct trainer_counts *counts, struct json_writer *
                    {"of_other_actions", counts->of_others},
                    {"not_matured", counts->open},
                    {"without_end", counts->endless},
+                   {"told_again", counts->again},
                    {"themselves_the_goal", counts->itself},
                    {"coinciding", counts->coinciding},
                    {"corrected_later", counts->corrected_later}};

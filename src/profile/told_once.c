@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "measure/told_once.h"
+#include "profile/told_once.h"
 
 #include "base/hash.h"
 #include "base/memory.h"

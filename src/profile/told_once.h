@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* measure/told_once.h -- tells whether an event is about a message that an earlier event was about.
+/* profile/told_once.h -- tells whether an event is about a message that an earlier event was about.
  *
  * Delivered and Shown may both tell of one message, and a receipt may come twice. A message is
  * known by its (decision id, treatment); where an event names no decision, by its (treatment,
  * channel, local day). Ask in the order of the timeline. One customer at a time, one thread. */
-#ifndef MEASURE_TOLD_ONCE_H
-#define MEASURE_TOLD_ONCE_H
+#ifndef PROFILE_TOLD_ONCE_H
+#define PROFILE_TOLD_ONCE_H
 
 #include "profile/profile.h"
 

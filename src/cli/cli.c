@@ -120,6 +120,8 @@ static const struct option options[] = {
      offsetof(struct cli, port), false, false},
     {"connections", "N", "open at once (default 4096)", offsetof(struct cli, connections), false,
      false},
+    {"patience", "SECONDS", "in which a client must have sent a head, then a body (default 60)",
+     offsetof(struct cli, patience), false, false},
     {"host", "NAME", "a name under which it may be asked; can be given several times",
      offsetof(struct cli, hosts), false, true},
     {"origin", "ORIGIN", "pages of this origin may send events; can be given several times",

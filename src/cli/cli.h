@@ -32,26 +32,29 @@ struct cli_names {
 
 struct cli {
     const struct command *command;
-    const char *directory;                            /* --dir, default $ATTUNE_DIR or ./data */
-    const char *playbook;                             /* --playbook */
-    const char *data;                                 /* --data */
-    const char *at;                                   /* --at TIME */
-    const char *from, *until;                         /* --from, --until TIME */
-    const char *out;                                  /* --out FILE */
-    const char *list;                                 /* --list FILE */
-    const char *against;                              /* --against FILE */
-    const char *source;                               /* --source NAME */
-    const char *threads;                              /* --threads N; read by cli_share */
-    const char *nice;                                 /* --nice N */
-    const char *replay;                               /* --replay ID */
-    const char *placement;                            /* --placement NAMES */
-    const char *context;                              /* --context JSON */
-    const char *count;                                /* --count N */
-    const char *name;                                 /* --name TEXT */
-    const char *per_second;                           /* --per-second N */
-    const char *address, *port, *proxy, *connections; /* serve */
-    const char *first_party;                          /* --first-party PATH */
-    struct cli_names hosts, origins;                  /* --host NAME, --origin ORIGIN; repeated */
+    const char *directory;    /* --dir, default $ATTUNE_DIR or ./data */
+    const char *playbook;     /* --playbook */
+    const char *data;         /* --data */
+    const char *at;           /* --at TIME */
+    const char *from, *until; /* --from, --until TIME */
+    const char *out;          /* --out FILE */
+    const char *list;         /* --list FILE */
+    const char *against;      /* --against FILE */
+    const char *source;       /* --source NAME */
+    const char *threads;      /* --threads N; read by cli_share */
+    const char *nice;         /* --nice N */
+    const char *replay;       /* --replay ID */
+    const char *placement;    /* --placement NAMES */
+    const char *context;      /* --context JSON */
+    const char *count;        /* --count N */
+    const char *name;         /* --name TEXT */
+    const char *per_second;   /* --per-second N */
+
+    /* serve */
+    const char *address, *port, *proxy, *connections, *patience;
+    const char *first_party;         /* --first-party PATH */
+    struct cli_names hosts, origins; /* --host NAME, --origin ORIGIN; repeated */
+
     bool json, all, quiet, dry_run, yes, merge, lift, leftovers, help, accept_corrections, remap;
     bool write, decide, read, admin, is_public, no_claims; /* of `key add` */
     bool check, log_requests;                              /* of `serve` */

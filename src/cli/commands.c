@@ -129,7 +129,7 @@ const struct command cli_commands[] = {
      "  attune key revoke k1\n",
      1, 2, command_key},
     {"serve", "", "take events and give decisions over HTTP",
-     "address port threads connections host origin proxy first-party log-requests check",
+     "address port threads connections patience host origin proxy first-party log-requests check",
      "One process over the data directory, until it gets SIGTERM or Ctrl-C: it then answers what "
      "it has begun, syncs and closes. SIGHUP reads the file of --playbook again; a playbook with "
      "errors is refused and the one in force stays. It listens on this machine alone unless "

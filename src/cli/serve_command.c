@@ -55,9 +55,10 @@ static bool make_absolute(const char *path, char out[FILE_PATH_MAX]) {
 static char directory[FILE_PATH_MAX], playbook[FILE_PATH_MAX];
 
 static bool read_options(const struct cli *cli, struct server_options *out) {
-    int64_t port = 0, connections = 0, threads = 0;
+    int64_t port = 0, connections = 0, threads = 0, patience = 0;
     if (!read_figure("port", cli->port, 0, UINT16_MAX, SERVER_PORT, &port) ||
         !read_figure("connections", cli->connections, 1, 1 << 20, 0, &connections) ||
+        !read_figure("patience", cli->patience, 1, 3600, 0, &patience) ||
         !read_figure("threads", cli->threads, 1, 16, 0, &threads) ||
         !make_absolute(cli->directory, directory) ||
         (cli->playbook != NULL && !make_absolute(cli->playbook, playbook)))
@@ -75,6 +76,7 @@ static bool read_options(const struct cli *cli, struct server_options *out) {
         .proxy = cli->proxy,
         .first_party_path = cli->first_party,
         .connections_max = (uint32_t)connections,
+        .patience_s = (uint32_t)patience,
         .log_requests = cli->log_requests,
         .run_command = cli_run_served,
     };

@@ -31,16 +31,18 @@
 #include "engine/engine.h"
 #include "server/control.h"
 
-#define SERVER_PORT          8420u
-#define SERVER_DRAIN_MS      10000u
-#define SERVER_HOSTS_MAX     16u
-#define SERVER_ORIGINS_MAX   64u
-#define SERVER_CONNECTIONS   4096u        /* open at once; beyond them new ones are closed */
-#define SERVER_IDLE_SECONDS  60u          /* a connection that says nothing is closed */
-#define SERVER_HEADER_BYTES  16384u       /* of one request's head */
-#define SERVER_BODY_BYTES    (4u << 20)   /* of one body as it comes */
-#define SERVER_BODY_INFLATED (16u << 20)  /* of one body after gunzip */
-#define SERVER_OPEN_BYTES    (256u << 20) /* of all bodies that are being read or worked on */
+#define SERVER_PORT        8420u
+#define SERVER_DRAIN_MS    10000u
+#define SERVER_HOSTS_MAX   16u
+#define SERVER_ORIGINS_MAX 64u
+#define SERVER_CONNECTIONS 4096u /* open at once; beyond them new ones are closed */
+/* In which a client must have sent the head of a request, then its body; a connection that says
+ * nothing is closed. */
+#define SERVER_PATIENCE_SECONDS 60u
+#define SERVER_HEADER_BYTES     16384u       /* of one request's head */
+#define SERVER_BODY_BYTES       (4u << 20)   /* of one body as it comes */
+#define SERVER_BODY_INFLATED    (16u << 20)  /* of one body after gunzip */
+#define SERVER_OPEN_BYTES       (256u << 20) /* of all bodies that are being read or worked on */
 
 struct server_options {
     const char *directory;
@@ -68,6 +70,7 @@ struct server_options {
     control_run_fn run_command;
     uint32_t connections_max; /* 0: SERVER_CONNECTIONS */
     uint32_t drain_ms;        /* 0: SERVER_DRAIN_MS */
+    uint32_t patience_s;      /* 0: SERVER_PATIENCE_SECONDS */
     FILE *log;                /* JSON lines; NULL: stderr */
     bool log_requests;        /* a line a request; else only what is out of the ordinary */
     struct playbook_errors *playbook_errors; /* may be NULL */

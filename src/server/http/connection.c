@@ -87,8 +87,7 @@ static void read_local(struct http_connection *link) {
 
 void connection_await_request(struct http_connection *link) {
     atomic_store_explicit(&link->is_reading_body, false, memory_order_relaxed);
-    atomic_store_explicit(&link->deadline_ms,
-                          http_clock_ms() + SERVER_IDLE_SECONDS * TIME_SECOND_MS,
+    atomic_store_explicit(&link->deadline_ms, http_clock_ms() + link->worker->http->patience_ms,
                           memory_order_relaxed);
 }
 

@@ -69,6 +69,8 @@ static enum status start_daemon(struct http *http, struct error *error) {
     const struct server_options *options = &http->server->options;
     unsigned connections =
         options->connections_max != 0 ? options->connections_max : SERVER_CONNECTIONS;
+    /* That of libmicrohttpd counts from the last byte; ours comes first. */
+    unsigned idle_s = 1 + (unsigned)(http->patience_ms / TIME_SECOND_MS);
     if (connections < http->threads) connections = http->threads;
     struct MHD_OptionItem pool[] = {
         {MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)http->threads, NULL},
@@ -78,12 +80,12 @@ static enum status start_daemon(struct http *http, struct error *error) {
     http->daemon = MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_TURBO | MHD_ALLOW_SUSPEND_RESUME, http->port, NULL,
         NULL, request_go_on, http, MHD_OPTION_LISTEN_SOCKET, http->listener,
-        MHD_OPTION_CONNECTION_LIMIT, connections, MHD_OPTION_CONNECTION_TIMEOUT,
-        SERVER_IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_POOL_BYTES,
-        MHD_OPTION_NOTIFY_COMPLETED, request_end, http, MHD_OPTION_NOTIFY_CONNECTION,
-        connection_notify, http, MHD_OPTION_URI_LOG_CALLBACK, request_target, http,
-        MHD_OPTION_UNESCAPE_CALLBACK, leave_as_it_is, http, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_ARRAY, pool, MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_LIMIT, connections, MHD_OPTION_CONNECTION_TIMEOUT, idle_s,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_POOL_BYTES, MHD_OPTION_NOTIFY_COMPLETED,
+        request_end, http, MHD_OPTION_NOTIFY_CONNECTION, connection_notify, http,
+        MHD_OPTION_URI_LOG_CALLBACK, request_target, http, MHD_OPTION_UNESCAPE_CALLBACK,
+        leave_as_it_is, http, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, pool,
+        MHD_OPTION_END);
     if (http->daemon != NULL) return STATUS_OK;
     return error_set(
         error, STATUS_IO,
@@ -104,6 +106,8 @@ enum status http_start(struct http **out, struct server *server, struct error *e
     http->listener = -1;
     http->serial = atomic_fetch_add(&serials, 1) + 1;
     http->threads = thread_count(server->options.threads);
+    uint32_t patience_s = server->options.patience_s;
+    http->patience_ms = TIME_SECOND_MS * (patience_s != 0 ? patience_s : SERVER_PATIENCE_SECONDS);
     pthread_mutex_init(&http->lock, NULL);
     enum status status = guard_prepare(http, error);
     if (status == STATUS_OK) status = router_create(&http->router, error);

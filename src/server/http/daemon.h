@@ -4,8 +4,8 @@
  * Limits of a connection, beside those of server.h. They are measured from the beginning of each
  * step, not from the last byte, so that a client that sends a byte now and then holds nothing for
  * long:
- *   waiting for a request, its head included   SERVER_IDLE_SECONDS
- *   its body                                   HTTP_BODY_SECONDS, then 408
+ *   waiting for a request, its head included   patience_s of the options
+ *   its body                                   the same again, then 408
  *   reading the answer                         HTTP_SEND_SECONDS
  * A connection whose call is deferred waits for as long as the other thread needs.
  *
@@ -15,7 +15,6 @@
 
 #include "server/server.h"
 
-#define HTTP_BODY_SECONDS  60u
 #define HTTP_SEND_SECONDS  120u
 #define HTTP_BEAT_SECONDS  15u                  /* a comment to each stream, so that it lives */
 #define HTTP_DISCARD_BYTES ((uint64_t)64 << 20) /* of a refused body, read so that it is told */

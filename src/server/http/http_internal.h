@@ -126,6 +126,7 @@ struct http {
     int listener;
     uint16_t port;
     uint32_t threads;
+    int64_t patience_ms;
     struct http_router router;
     /* Hosts under which it may be asked, in small letters, without ports. */
     char hosts[SERVER_HOSTS_MAX + 4][HTTP_HOST_BYTES];
@@ -145,7 +146,7 @@ struct http {
 /* ---- connection.c ---- */
 int64_t http_clock_ms(void);                                              /* monotonic */
 struct http_connection *connection_of(struct MHD_Connection *connection); /* NULL: no memory */
-/* It has SERVER_IDLE_SECONDS from now on to send the whole head of a request. */
+/* From now on it has as long as the options say to send the whole head of a request. */
 void connection_await_request(struct http_connection *link);
 void connection_notify(void *context, struct MHD_Connection *connection, void **own,
                        enum MHD_ConnectionNotificationCode what);

@@ -93,6 +93,16 @@ static void refuse_large(struct http_call *call) {
                      call->body_max);
 }
 
+/* Two lengths: a proxy in front may believe the other one, and take the rest for a request. */
+static bool guard_one_length(struct http_call *call) {
+    if (http_header(call, "Transfer-Encoding").at == NULL ||
+        http_header(call, "Content-Length").at == NULL)
+        return true;
+    call->closes = true;
+    http_problem(call, 400, "length", "A body comes in chunks or with a length, not with both.");
+    return false;
+}
+
 static bool guard_encoding(struct http_call *call) {
     struct text encoding = http_header(call, "Content-Encoding");
     if (encoding.length == 0 || text_equal_ignoring_case(encoding, TEXT("gzip")) ||
@@ -121,9 +131,10 @@ static bool guard_stopping(struct http_call *call) {
 /* All that can be told by the head. Where it was refused, the call is answered. */
 static void judge_head(struct http_call *call, const char *method, uint64_t announced) {
     read_method(call, method);
-    bool goes_on = guard_head_size(call) && read_target(call) && guard_host(call) &&
-                   guard_stopping(call) && find_route(call, method) && guard_origin(call) &&
-                   guard_key(call) && guard_length(call, announced) && guard_encoding(call);
+    bool goes_on = guard_one_length(call) && guard_head_size(call) && read_target(call) &&
+                   guard_host(call) && guard_stopping(call) && find_route(call, method) &&
+                   guard_origin(call) && guard_key(call) && guard_length(call, announced) &&
+                   guard_encoding(call);
     call->is_refused = !goes_on;
 }
 
@@ -133,8 +144,7 @@ static enum MHD_Result begin(struct http_call *call, const char *method) {
     call->has_begun = true;
     call->begun_s = clock_monotonic_seconds();
     call->received_ms = clock_now_ms();
-    atomic_store_explicit(&call->link->deadline_ms,
-                          http_clock_ms() + HTTP_BODY_SECONDS * TIME_SECOND_MS,
+    atomic_store_explicit(&call->link->deadline_ms, http_clock_ms() + call->http->patience_ms,
                           memory_order_relaxed);
     atomic_store_explicit(&call->link->is_reading_body, true, memory_order_relaxed);
     uint64_t announced = announced_bytes(call);
@@ -142,7 +152,7 @@ static enum MHD_Result begin(struct http_call *call, const char *method) {
     bool waits = http_header(call, "Expect").at != NULL;
     if (!call->is_refused || announced == 0) return MHD_YES;
     bool is_endless = announced != UINT64_MAX && announced > HTTP_DISCARD_BYTES;
-    if (!waits && !is_endless) return MHD_YES;
+    if (!waits && !is_endless && !call->closes) return MHD_YES;
     call->closes = true;
     return call_queue(call);
 }

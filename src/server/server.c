@@ -113,8 +113,8 @@ enum status server_run(struct server *server, struct error *error) {
 void server_destroy(struct server *server) {
     if (server == NULL) return;
     if (server->http != NULL) http_quiesce(server->http);
-    if (server->reload != NULL) reload_refuse(server);
     if (server->http != NULL) http_settle(server->http);
+    if (server->reload != NULL) reload_refuse(server);
     control_close(server->control);
     lane_destroy(server->lane);
     /* Completes all that was accepted, so that deferred calls are answered. */

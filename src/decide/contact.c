@@ -118,6 +118,8 @@ enum status contact_history_init(struct contact_history *history,
     const struct playbook *playbook = data->playbook;
     uint32_t width = playbook->action_count > 0 ? playbook->action_count : 1;
     *history = (struct contact_history){.data = data};
+    enum status status = where_init(&history->where, playbook);
+    if (status != STATUS_OK) return status;
     for (uint32_t i = 0; i < CHANNELS_MAX; i++)
         history->messaging[i] = playbook_messaging(playbook, data->symbols, i);
     history->cache =
@@ -132,7 +134,7 @@ enum status contact_history_init(struct contact_history *history,
     }
     history->cache->epoch = 1;
     history->cache->width = width;
-    enum status status = make_routes(history);
+    status = make_routes(history);
     return status == STATUS_OK ? message_symbols_add(data->symbols, &history->symbols) : status;
 }
 
@@ -142,6 +144,7 @@ static void list_release(struct contact_series *list) {
 }
 
 void contact_history_release(struct contact_history *history) {
+    where_release(&history->where);
     list_release(&history->messages);
     list_release(&history->events);
     memory_free(history->cache);
@@ -363,12 +366,12 @@ static void hold_where_cut(const struct contact_history *history, int64_t free_a
     standing->cut = true;
 }
 
-/* A cap frees up when so many have left its window, or lapsed, that max_count - 1 are left. */
-static enum status stand_at_most(struct contact_history *history, const struct policy *policy,
-                                 const struct treatment *treatment, int64_t now_ms,
-                                 struct contact_standing *out) {
+/* A cap frees up when so many have left its window, or lapsed, that max_count - 1 are left. `zone`:
+ * of calendar days. */
+static enum status stand_in(struct contact_history *history, const struct policy *policy,
+                            const struct treatment *treatment, const struct time_zone *zone,
+                            int64_t now_ms, struct contact_standing *out) {
     const struct contact_series *list = &history->messages;
-    const struct time_zone *zone = history->data->playbook->zone;
     int64_t day = policy->per_day ? local_day(zone, now_ms) : 0,
             day_end_ms = policy->per_day ? local_day_end(zone, now_ms) : 0;
     *out = (struct contact_standing){.free_at_ms = policy->max_count == 0 ? TIME_NEVER : 0};
@@ -394,6 +397,21 @@ static enum status stand_at_most(struct contact_history *history, const struct p
                                    : saturated_add(history->cut_ms, policy->window_ms),
                    now_ms, out);
     return STATUS_OK;
+}
+
+/* Where it is not known which calendar day it is for the customer, a cap that blocks on one of them
+ * blocks. */
+static enum status stand_at_most(struct contact_history *history, const struct policy *policy,
+                                 const struct treatment *treatment, int64_t now_ms,
+                                 struct contact_standing *out) {
+    const struct where *where = &history->where;
+    enum status status = stand_in(history, policy, treatment, where->day_zones[0], now_ms, out);
+    for (uint32_t i = 1; policy->per_day && i < where->day_count && status == STATUS_OK; i++) {
+        struct contact_standing other;
+        status = stand_in(history, policy, treatment, where->day_zones[i], now_ms, &other);
+        if (status == STATUS_OK && other.free_at_ms > out->free_at_ms) *out = other;
+    }
+    return status;
 }
 
 /* The pause counts from the event that fills the number: the newest one that has max_count - 1
@@ -462,7 +480,7 @@ static void judge_quiet(const struct contact_history *history, const struct trea
     *policy = NULL;
     out->send_after_ms = now_ms;
     if (messaging->inbound) return;
-    out->send_after_ms = quiet_send_after(history->data->playbook, treatment, now_ms, policy);
+    out->send_after_ms = quiet_send_after(&history->where, treatment, now_ms, policy);
     if (out->send_after_ms < saturated_add(now_ms, messaging->expires_ms)) {
         *policy = NULL;
         return;

@@ -24,7 +24,7 @@
 #ifndef DECIDE_CONTACT_H
 #define DECIDE_CONTACT_H
 
-#include "profile/profile.h"
+#include "decide/where.h"
 
 #define CHANNELS_MAX 256
 
@@ -75,6 +75,7 @@ struct contact_message;
 struct contact_slot;
 struct contact_history { /* belongs to one thread */
     const struct customer_data *data;
+    struct where where; /* found before the history is read */
     struct message_symbols symbols;
     struct messaging messaging[CHANNELS_MAX];
     struct contact_series messages; /* contacts and impressions */
@@ -146,7 +147,7 @@ static inline bool contact_never(const struct contact_history *history, uint32_t
 /* decide/quiet.c: the first moment from now_ms on at which no quiet time that speaks of the
  * treatment holds, TIME_NEVER where there is none within a week. *policy: the first that holds at
  * now_ms, or NULL. */
-int64_t quiet_send_after(const struct playbook *playbook, const struct treatment *treatment,
+int64_t quiet_send_after(const struct where *where, const struct treatment *treatment,
                          int64_t now_ms, const struct policy **policy);
 /* Does the policy speak of this treatment? */
 bool policy_applies(const struct policy *policy, const struct treatment *treatment);

@@ -256,7 +256,7 @@ static uint32_t take_open(struct gathering *gathering, const struct receipt *rec
 static enum status message_of(struct gathering *gathering, const struct receipt *receipt,
                               uint32_t *index) {
     uint64_t decision_hash = hash_text(receipt->decision, 0);
-    int64_t day = local_day(gathering->history->data->playbook->zone, receipt->time_ms);
+    int64_t day = local_day(where_day_zone(&gathering->history->where), receipt->time_ms);
     uint64_t key = receipt->decision.length == 0
                        ? key_of(BY_DAY, receipt->key_hash, receipt->channel, (uint64_t)day)
                    : receipt->treatment.length == 0

@@ -261,9 +261,10 @@ static enum status decide_once(struct decider *decider, const struct timeline *t
     out->ranked_count = 0;
     out->truncated = out->limited = out->late = false;
     arena_clear(&decider->arena);
-    enum status status = contact_history_read(&decider->history, timeline, out->t_ms, same_moment);
-    if (is_late(decider, out)) return status;
     profile_at_for(decider->profile, timeline, out->t_ms, decider->wanted);
+    where_find(&decider->history.where, decider->profile);
+    if (is_late(decider, out)) return STATUS_OK;
+    enum status status = contact_history_read(&decider->history, timeline, out->t_ms, same_moment);
     profile_for_all(decider->profile, out->treatments);
     if (is_late(decider, out)) return status;
     if (status == STATUS_OK) status = facts_judge(decider, timeline, out);

@@ -68,18 +68,18 @@ static int64_t quiet_until(const struct time_zone *zone, const struct policy *po
                                              : change_ms;
 }
 
-/* The customer's own zone is not known: the hours must be open in every zone that it may be in. */
-static int64_t quiet_anywhere_until(const struct playbook *playbook, const struct policy *policy,
+/* The hours must be open in every zone that the customer may be in. */
+static int64_t quiet_anywhere_until(const struct where *where, const struct policy *policy,
                                     int64_t now_ms) {
-    if (playbook->customer_zone_count == 0) return quiet_until(playbook->zone, policy, now_ms);
     int64_t until_ms = 0;
-    for (uint32_t i = 0; i < playbook->customer_zone_count && until_ms <= now_ms; i++)
-        until_ms = quiet_until(playbook->customer_zones[i], policy, now_ms);
+    for (uint32_t i = 0; i < where->count && until_ms <= now_ms; i++)
+        until_ms = quiet_until(where->zones[i], policy, now_ms);
     return until_ms;
 }
 
-int64_t quiet_send_after(const struct playbook *playbook, const struct treatment *treatment,
+int64_t quiet_send_after(const struct where *where, const struct treatment *treatment,
                          int64_t now_ms, const struct policy **policy) {
+    const struct playbook *playbook = where->playbook;
     int64_t t_ms = now_ms;
     *policy = NULL;
     for (uint32_t step = 0; step < QUIET_STEPS_MAX && t_ms - now_ms <= QUIET_REACH_MS; step++) {
@@ -87,7 +87,7 @@ int64_t quiet_send_after(const struct playbook *playbook, const struct treatment
         for (uint32_t i = 0; i < playbook->policy_count && until_ms <= t_ms; i++) {
             const struct policy *quiet = &playbook->policies[i];
             if (quiet->kind != POLICY_QUIET || !policy_applies(quiet, treatment)) continue;
-            until_ms = quiet_anywhere_until(playbook, quiet, t_ms);
+            until_ms = quiet_anywhere_until(where, quiet, t_ms);
             if (until_ms > t_ms && *policy == NULL) *policy = quiet;
         }
         if (until_ms <= t_ms) return t_ms;

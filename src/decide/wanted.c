@@ -20,6 +20,8 @@ void wanted_traits(const struct playbook *playbook, bool *out) {
         const struct model_rule *rule = &playbook->models[action->model];
         for (uint32_t k = 0; k < rule->feature_count; k++) out[rule->features[k]] = true;
     }
+    want(playbook->zone_from, out);
+    want(playbook->zone_country, out);
     for (uint32_t i = playbook->trait_count; i-- > 0;) {
         if (out[i]) want(playbook->traits[i].program, out);
     }

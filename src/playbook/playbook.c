@@ -75,6 +75,7 @@ static void read_all(struct reader *reader, const struct yaml_node *const *top) 
     if (reader->status != STATUS_OK) return;
     schema_init(reader->names, &playbook->schema);
     traits_read(reader, top[TOP_TRAITS]);
+    customer_zone_read(reader, top[TOP_CUSTOMER]);
     context_refuse(reader, "a goal is judged by what happened later");
     goals_read(reader, top[TOP_GOALS]);
     context_refuse(reader, "a scenario is measured over the past, where nothing was asked");

@@ -433,6 +433,8 @@ struct playbook {
     uint16_t currency;
     struct time_zone *zone; /* of sources, customers and expressions; NULL: UTC */
     struct text zone_name;
+    /* A text that names the customer's own zone, and one that names the country; NULL: none. */
+    struct expr_program *zone_from, *zone_country;
     /* The zones that a customer may be in whose own zone is not known. None: `zone`. */
     struct time_zone **customer_zones;
     uint32_t customer_zone_count;

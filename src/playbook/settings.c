@@ -218,6 +218,43 @@ void customer_read(struct reader *reader, const struct yaml_node *node) {
     playbook->identifier_count = map->count;
 }
 
+static void read_zone_text(struct reader *reader, const struct yaml_node *node, const char *what,
+                           const char *example, struct expr_program **out) {
+    struct expr_program *program;
+    if (node == NULL || !expression_read(reader, node, what, WANTED_ANY, NOT_A_ROW, &program))
+        return;
+    if (expr_type(program) != VALUE_TEXT) {
+        reader_error(reader, node_place(node), "%s is %s: write a text, such as %s", what,
+                     value_type_name(expr_type(program)), example);
+    } else if (expr_uses_treatment(program)) {
+        reader_error(reader, node_place(node),
+                     "%s reads action.…, and where somebody lives depends on no action", what);
+    } else {
+        *out = program;
+    }
+}
+
+void customer_zone_read(struct reader *reader, const struct yaml_node *node) {
+    const struct yaml_node *values[KEYS_MAX];
+    const struct yaml_node *zone = node != NULL ? yaml_get(node, "zone") : NULL;
+    struct playbook *playbook = reader->playbook;
+    uint32_t errors = reader->errors->count;
+    if (zone == NULL || node_is_empty(zone) ||
+        !reader_keys(reader, zone, &customer_zone_keys, values))
+        return;
+    bool says = values[CUSTOMER_ZONE_FROM] != NULL || values[CUSTOMER_ZONE_COUNTRY] != NULL;
+    if (!says && reader->errors->count == errors)
+        reader_error(reader, node_place(zone),
+                     "zone has neither from nor country: write zone: { from: 'last(\"Customer "
+                     "Record\".timezone)' }");
+    context_refuse(reader, "a request can't say where the customer lives");
+    read_zone_text(reader, values[CUSTOMER_ZONE_FROM], "from", "last(\"Customer Record\".timezone)",
+                   &playbook->zone_from);
+    read_zone_text(reader, values[CUSTOMER_ZONE_COUNTRY], "country",
+                   "last(\"Customer Record\".country)", &playbook->zone_country);
+    context_refuse(reader, NULL);
+}
+
 /* ---- consent and relations ---- */
 
 static bool add_purpose(struct reader *reader, const struct yaml_node *node, struct text name) {

@@ -108,6 +108,8 @@ static bool asks_permission(const struct playbook *playbook) {
 static void collect_needs(struct profile *profile) {
     const struct playbook *playbook = profile->data->playbook;
     for (uint32_t i = 0; i < playbook->trait_count; i++) need(profile, playbook->traits[i].program);
+    need(profile, playbook->zone_from);
+    need(profile, playbook->zone_country);
     for (uint32_t i = 0; i < playbook->scenario_count; i++)
         need(profile, playbook->scenarios[i].when);
     for (uint32_t i = 0; i < playbook->goal_count; i++) {

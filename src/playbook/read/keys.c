@@ -20,9 +20,14 @@ static const char *const top_names[TOP_COUNT] = {
 KEY_SET(top, "a playbook");
 
 static const char *const customer_names[CUSTOMER_COUNT] = {
-    [CUSTOMER_IDENTIFIERS] = "identifiers", [CUSTOMER_ZONES] = "zones",
+    [CUSTOMER_IDENTIFIERS] = "identifiers", [CUSTOMER_ZONE] = "zone", [CUSTOMER_ZONES] = "zones",
 };
 KEY_SET(customer, "customer");
+
+static const char *const customer_zone_names[CUSTOMER_ZONE_COUNT] = {
+    [CUSTOMER_ZONE_FROM] = "from", [CUSTOMER_ZONE_COUNTRY] = "country",
+};
+KEY_SET(customer_zone, "the customer's zone");
 
 static const char *const identifier_names[IDENTIFIER_COUNT] = {
     [IDENTIFIER_PER_CUSTOMER] = "per_customer", [IDENTIFIER_UNIQUE] = "unique", [IDENTIFIER_EXPIRES] = "expires",
@@ -142,10 +147,10 @@ KEY_SET(bundle, "a bundle");
 /* clang-format on */
 
 const struct key_set *const playbook_key_sets[] = {
-    &top_keys,    &customer_keys, &identifier_keys, &consent_keys,   &relation_keys,
-    &visits_keys, &source_keys,   &trait_keys,      &scenario_keys,  &landmarks_keys,
-    &goal_keys,   &model_keys,    &levers_keys,     &action_keys,    &channel_keys,
-    &policy_keys, &holdout_keys,  &decide_keys,     &messaging_keys, &placement_keys,
-    &bundle_keys,
+    &top_keys,    &customer_keys,      &identifier_keys, &consent_keys,   &relation_keys,
+    &visits_keys, &source_keys,        &trait_keys,      &scenario_keys,  &landmarks_keys,
+    &goal_keys,   &model_keys,         &levers_keys,     &action_keys,    &channel_keys,
+    &policy_keys, &holdout_keys,       &decide_keys,     &messaging_keys, &placement_keys,
+    &bundle_keys, &customer_zone_keys,
 };
 const uint32_t playbook_key_set_count = sizeof playbook_key_sets / sizeof *playbook_key_sets;

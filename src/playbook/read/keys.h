@@ -44,7 +44,8 @@ enum top_key {
     TOP_CONTEXT,
     TOP_COUNT
 };
-enum customer_key { CUSTOMER_IDENTIFIERS, CUSTOMER_ZONES, CUSTOMER_COUNT };
+enum customer_key { CUSTOMER_IDENTIFIERS, CUSTOMER_ZONE, CUSTOMER_ZONES, CUSTOMER_COUNT };
+enum customer_zone_key { CUSTOMER_ZONE_FROM, CUSTOMER_ZONE_COUNTRY, CUSTOMER_ZONE_COUNT };
 enum identifier_key {
     IDENTIFIER_PER_CUSTOMER,
     IDENTIFIER_UNIQUE,
@@ -181,7 +182,7 @@ enum messaging_key {
 extern const struct key_set top_keys, customer_keys, identifier_keys, consent_keys, relation_keys,
     visits_keys, source_keys, trait_keys, scenario_keys, landmarks_keys, goal_keys, model_keys,
     levers_keys, action_keys, channel_keys, policy_keys, holdout_keys, decide_keys, messaging_keys,
-    placement_keys, bundle_keys;
+    placement_keys, bundle_keys, customer_zone_keys;
 
 /* All of them, for the test that compares them with the schema. */
 extern const struct key_set *const playbook_key_sets[];

@@ -571,16 +571,18 @@ static void test_quiet_ends_when_the_clock_says_so(void **state) {
         scene_lookup(&trial.scene, "offer", "1|\n");
         const struct treatment *treatment = scene_treatment(&trial.scene, "letter/1");
         const struct policy *policy = &trial.scene.playbook->policies[0], *holds;
+        struct where where;
+        assert_int_equal(where_init(&where, trial.scene.playbook), STATUS_OK);
         for (size_t n = 0; n < 3; n++) {
             for (int64_t t_ms = nights[n]; t_ms < nights[n] + 26 * TIME_HOUR_MS;
                  t_ms += 15 * TIME_MINUTE_MS) {
-                int64_t end_ms = t_ms,
-                        send_ms = quiet_send_after(trial.scene.playbook, treatment, t_ms, &holds);
+                int64_t end_ms = t_ms, send_ms = quiet_send_after(&where, treatment, t_ms, &holds);
                 while (naive_quiet(trial.scene.playbook, policy, end_ms)) end_ms += TIME_MINUTE_MS;
                 assert_int_equal(send_ms, end_ms);
                 assert_int_equal(holds != NULL, end_ms > t_ms);
             }
         }
+        where_release(&where);
         scene_release(&trial.scene);
     }
 }

@@ -84,6 +84,16 @@ static const struct broken placements[] = {
     {"context in available", HEAD "context: { page: text }\nactions:\n  a: { goal: g, channels: [web], available: 'context.page == \"a\"' }\n", 7, 46, "write it as applicable"},
 };
 
+#define WHERE "attune: 1\nevents: { E: { n: number, t: text } }\ncontext: { z: text }\n"
+static const struct broken customer_zones[] = {
+    {"neither", WHERE "customer: { zone: { form: 'last(\"E\".t)' } }\n", 4, 21, "did you mean \"from\"?"},
+    {"none", WHERE "customer: { zone: {} }\n", 4, 19, "zone has neither from nor country"},
+    {"a number", WHERE "customer: { zone: { from: 'last(\"E\".n)' } }\n", 4, 27, "from is number: write a text, such as last"},
+    {"a slip", WHERE "customer: { zone: { country: 'last(\"E\".x)' } }\n", 4, 40, "no property 'x'"},
+    {"context", WHERE "customer: { zone: { from: context.z } }\n", 4, 27, "a request can't say where the customer lives"},
+    {"of a treatment", WHERE "customer: { zone: { from: action.t } }\ngoals: { g: { event: E, within: 3d } }\nactions: { a: { goal: g, channels: [web], attributes: { t: x } } }\n", 4, 27, "from reads action"},
+};
+
 static const struct broken settings[] = {
     {"share", "attune: 1\nholdout: { share: 0.05 }\n", 2, 19, "write a percentage from 0% to 99%, such as 5%"},
     {"no share", "attune: 1\nholdout: { salt: x }\n", 2, 10, "holdout has no share"},
@@ -331,6 +341,7 @@ static void check(const struct broken *row) {
     }
 TABLE(the_file)
 TABLE(placements)
+TABLE(customer_zones)
 TABLE(settings)
 TABLE(events)
 TABLE(sources)
@@ -384,13 +395,13 @@ static void test_too_many(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_the_file),   cmocka_unit_test(test_settings),
-        cmocka_unit_test(test_placements), cmocka_unit_test(test_events),
-        cmocka_unit_test(test_sources),    cmocka_unit_test(test_traits),
-        cmocka_unit_test(test_goals),      cmocka_unit_test(test_scenarios),
-        cmocka_unit_test(test_actions),    cmocka_unit_test(test_policies),
-        cmocka_unit_test(test_lists),      cmocka_unit_test(test_all_at_once),
-        cmocka_unit_test(test_too_many),
+        cmocka_unit_test(test_the_file),    cmocka_unit_test(test_settings),
+        cmocka_unit_test(test_placements),  cmocka_unit_test(test_customer_zones),
+        cmocka_unit_test(test_events),      cmocka_unit_test(test_sources),
+        cmocka_unit_test(test_traits),      cmocka_unit_test(test_goals),
+        cmocka_unit_test(test_scenarios),   cmocka_unit_test(test_actions),
+        cmocka_unit_test(test_policies),    cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_all_at_once), cmocka_unit_test(test_too_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -185,6 +185,15 @@ static enum status meet_policies(struct judging *judging, struct route *route,
     return STATUS_OK;
 }
 
+/* An unknown weight is no weight. */
+static void weigh(struct judging *judging, struct route *route, const struct action *action) {
+    struct profile *profile = judging->decider->profile;
+    struct value is = profile_eval(profile, action->weight_program);
+    bool good = is.type == VALUE_NUMBER && is.number >= 0;
+    route->price.weight = !good ? 1 : is.number > ACTION_WEIGHT_MAX ? ACTION_WEIGHT_MAX : is.number;
+    judging->decision->limited |= profile_eval_limited(profile);
+}
+
 /* What holds for every treatment of the route. Where a condition behind `available` reads the
  * treatment, the stages are not asked here. */
 static enum status prepare(struct judging *judging, struct route *route,
@@ -195,6 +204,7 @@ static enum status prepare(struct judging *judging, struct route *route,
     route->price.value = route->value_of_base
                              ? judging->decider->bases[treatment->action->goal].value
                              : route->price.value;
+    if (treatment->action->weight_program != NULL) weigh(judging, route, treatment->action);
     scores_route(facts->scores, judging->decider, treatment->action, &route->score);
     if (route->score.model == NULL)
         route->chance = treatment_propensity(judging->decider, treatment);

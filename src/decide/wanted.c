@@ -16,6 +16,7 @@ void wanted_traits(const struct playbook *playbook, bool *out) {
         want(action->eligible, out);
         want(action->applicable, out);
         want(action->suitable, out);
+        want(action->weight_program, out);
         if (action->model == UINT32_MAX) continue;
         const struct model_rule *rule = &playbook->models[action->model];
         for (uint32_t k = 0; k < rule->feature_count; k++) out[rule->features[k]] = true;

@@ -18,6 +18,7 @@
 #define PLAYBOOK_ERRORS_MAX     200
 #define PLAYBOOK_TRAITS_MAX     2000
 #define PLAYBOOK_ACTIONS_MAX    1000
+#define ACTION_WEIGHT_MAX       1000.0
 #define PLAYBOOK_TREATMENTS_MAX 100000 /* after for_each */
 #define SOURCE_ROW_KEYS_MAX     8
 
@@ -294,10 +295,12 @@ struct action {
     uint32_t attribute_count;
     struct expr_program *available, *eligible, *applicable, *suitable; /* NULL: yes */
     struct text available_source, eligible_source, applicable_source, suitable_source;
-    uint32_t goal;        /* index */
-    uint32_t model;       /* index in models, or UINT32_MAX: base rate of the goal */
-    struct value cost;    /* money or number; 0 where absent */
-    double weight;        /* context weight C, 1 */
+    uint32_t goal;     /* index */
+    uint32_t model;    /* index in models, or UINT32_MAX: base rate of the goal */
+    struct value cost; /* money or number; 0 where absent */
+    double weight;     /* context weight C, 1 */
+    /* Or a number that is computed, of the customer and the context; NULL: `weight`. */
+    struct expr_program *weight_program;
     double lever_percent; /* issue + group + action, 0 */
     /* 0..1; used until a model or past treatments tell more. NAN: the playbook gives none. */
     double starting_propensity;

@@ -123,6 +123,7 @@ static void collect_needs(struct profile *profile) {
         need(profile, action->eligible);
         need(profile, action->applicable);
         need(profile, action->suitable);
+        need(profile, action->weight_program);
     }
     profile->needs |= TIMELINE_CHANNEL | TIMELINE_PACKED;
     if (asks_permission(playbook)) profile->needs |= TIMELINE_PERSONA;

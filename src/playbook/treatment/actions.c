@@ -2,7 +2,6 @@
 #include "playbook/treatment/actions.h"
 #include "playbook/treatment/placements.h"
 
-#define WEIGHT_MAX      1000
 #define LEVER_MAX       1000
 #define TOPICS_READ_MAX PLAYBOOK_TRAITS_MAX
 
@@ -227,13 +226,35 @@ static void read_goal_and_model(struct reader *reader, const struct yaml_node *k
     }
 }
 
+/* A number, or an expression that gives one. */
+static void read_weight(struct reader *reader, const struct yaml_node *node,
+                        struct action *action) {
+    double ignored;
+    struct expr_program *program;
+    bool is_number = node->type == YAML_SCALAR && text_to_double(node->text, &ignored) == STATUS_OK;
+    if (is_number) {
+        (void)reader_number(reader, node, "weight", 0, ACTION_WEIGHT_MAX, &action->weight);
+        return;
+    }
+    if (!expression_read(reader, node, "weight", WANTED_ANY, NOT_A_ROW, &program)) return;
+    if (expr_type(program) != VALUE_NUMBER) {
+        reader_error(reader, node_place(node),
+                     "weight is %s: write a number, such as 1.5 or if(on_shoes, 2, 1)",
+                     value_type_name(expr_type(program)));
+    } else if (expr_uses_treatment(program)) {
+        reader_error(reader, node_place(node),
+                     "weight reads action.…, and it is the same for all treatments of an action: "
+                     "let it read the customer and context");
+    } else {
+        action->weight_program = program;
+        inherit_topics(reader, node, program, action);
+    }
+}
+
 static void read_amounts(struct reader *reader, const struct yaml_node *const *values,
                          struct action *action) {
     if (values[ACTION_COST]) (void)reader_money(reader, values[ACTION_COST], "cost", &action->cost);
-    if (values[ACTION_WEIGHT]) {
-        (void)reader_number(reader, values[ACTION_WEIGHT], "weight", 0, WEIGHT_MAX,
-                            &action->weight);
-    }
+    if (values[ACTION_WEIGHT]) read_weight(reader, values[ACTION_WEIGHT], action);
     if (values[ACTION_LEVER]) {
         (void)reader_percent(reader, values[ACTION_LEVER], "lever", -100, LEVER_MAX,
                              &action->lever_percent);

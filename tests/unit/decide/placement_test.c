@@ -355,6 +355,32 @@ static void test_conditions_read_the_context(void **state) {
     assert_string_equal(stage_with("", "c"), "offered");
 }
 
+static void test_weights_read_the_context(void **state) {
+    (void)state;
+    begin("actions:\n"
+          "  a: { goal: order, starting_propensity: 50%, channels: [web] }\n"
+          "  b: { goal: order, starting_propensity: 10%, channels: [web, email], weight: "
+          "'if(context.page == \"shoes\", 6, 1)' }\n"
+          "  c: { goal: order, starting_propensity: 20%, channels: [web], weight: context.items }\n"
+          "decide: { slots: 9 }\n" CONTEXT);
+    assert_string_equal(stage_with("{\"page\":\"shoes\"}", "b"), "offered");
+    assert_ranked(0, "b");
+    assert_near(trace_of("b", "web")->weight, 6);
+    assert_near(trace_of("b", "web")->priority, .1 * 6 * 20);
+    assert_string_equal(stage_with("{\"page\":\"hats\",\"items\":3}", "c"), "offered");
+    assert_ranked(0, "c");
+    assert_ranked(1, "a");
+    assert_ranked(2, "b");
+    assert_string_equal(stage_with("", "c"), "offered"); /* unknown: 1 */
+    assert_near(trace_of("c", "web")->weight, 1);
+    assert_ranked(0, "a");
+    assert_string_equal(stage_with("{\"items\":-3}", "c"), "offered");
+    assert_near(trace_of("c", "web")->weight, 1);
+    assert_string_equal(stage_with("{\"items\":0}", "c"), "arbitration");
+    assert_string_equal(stage_with("{\"items\":1e9}", "c"), "offered");
+    assert_near(trace_of("c", "web")->weight, 1000);
+}
+
 static const char *content_of(const char *key) {
     static struct buffer out;
     struct json_writer writer;
@@ -456,6 +482,7 @@ int main(void) {
         TEST(test_what_is_kept_of_a_context),
         TEST(test_contexts_that_are_refused),
         TEST(test_conditions_read_the_context),
+        TEST(test_weights_read_the_context),
         TEST(test_content_is_filled_in),
         TEST(test_a_late_decision_ranks_nothing),
         TEST(test_the_record_names_placements),

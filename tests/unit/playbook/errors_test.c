@@ -79,6 +79,8 @@ static const struct broken placements[] = {
     {"a type of context", HEAD "context: { page: txt }\n", 5, 18, "did you mean \"text\"?"},
     {"a slip in context", HEAD "context: { page: text }\ntraits: { x: 'context.pgae == \"a\"' }\n", 6, 23, "did you mean 'page'?"},
     {"no context", HEAD "traits: { x: 'context.page == \"a\"' }\n", 5, 15, "write context: { page: text }"},
+    {"a weight that is no number", HEAD "actions:\n  a: { goal: g, channels: [web], weight: 'count(\"E\") > 1' }\n", 6, 42, "weight is yes/no: write a number"},
+    {"a weight of a treatment", HEAD "actions:\n  a: { goal: g, channels: [web], attributes: { rank: 2 }, weight: action.rank }\n", 6, 67, "weight reads action"},
     {"context in a goal", "attune: 1\nevents: { E: { t: text } }\ncontext: { page: text }\ngoals: { g: { event: E, within: 3d, where: 't == context.page' } }\n", 4, 50, "a goal is judged by what happened later"},
     {"context in a scenario", HEAD "context: { page: text }\ntraits: { on: 'context.page == \"a\"' }\nscenarios: { s: { when: 'count(\"E\") > 1 and on', goals: [g] } }\n", 7, 45, "'on' reads context"},
     {"context in available", HEAD "context: { page: text }\nactions:\n  a: { goal: g, channels: [web], available: 'context.page == \"a\"' }\n", 7, 46, "write it as applicable"},

@@ -12,12 +12,13 @@
 #include "decide/decide.h"
 #include "support/scene.h"
 
-#define ACTIONS    9
-#define CHANNELS   3
-#define PLACEMENTS 4
-#define BUNDLES    4
-#define CUSTOMERS  8
-#define RANKS      128
+#define ACTIONS     9
+#define CHANNELS    3
+#define PLACEMENTS  4
+#define BUNDLES     4
+#define CUSTOMERS   8
+#define RANKS       128
+#define NAMES_BYTES 64
 
 static struct random random_state;
 static uint32_t below(size_t bound) {
@@ -295,6 +296,8 @@ struct trial {
     struct decision decision;
 };
 
+static const char *written; /* the playbook */
+
 static void compare(const struct trial *trial, const struct model *model, const char *asked) {
     const struct decision *decision = &trial->decision;
     bool same = decision->ranked_count == model->count;
@@ -308,7 +311,7 @@ static void compare(const struct trial *trial, const struct model *model, const 
                decision->ranked_at[i] == model->ranks[i].at && decision->probability[i] == 1;
     }
     if (same) return;
-    printf("asked \"%s\", holdout %d\n", asked, model->holdout);
+    printf("%s\nasked \"%s\", holdout %d\n", written, asked, model->holdout);
     for (uint32_t i = 0; i < decision->ranked_count; i++)
         printf("  is %.*s at %u\n",
                TEXT_ARG(decision_treatment(decision, decision->ranked[i])->key),
@@ -334,7 +337,8 @@ static uint32_t draw_asked(const struct plan *plan, int placements[PLACEMENTS],
         placements[i] = next;
         slots[i] = plan->placements[next].slots;
         if (*most > 0 && *most < slots[i]) slots[i] = *most;
-        sprintf(names + strlen(names), "%sp%d", i > 0 ? "," : "", next);
+        size_t at = strlen(names);
+        snprintf(names + at, NAMES_BYTES - at, "%sp%d", i > 0 ? "," : "", next);
     }
     if (count > 0) return count;
     placements[0] = -1;
@@ -348,7 +352,7 @@ static void check_customer(struct trial *trial, const struct plan *plan, uint32_
     struct timeline timeline;
     int placements[PLACEMENTS];
     uint32_t slots[PLACEMENTS], most;
-    char names[64];
+    char names[NAMES_BYTES];
     struct timeline_request request =
         profile_request(trial->profile, (struct as_of){DAY(5), POSITION_NOW}, false);
     must(source->ops->reader_open(source, &reader, NULL) == STATUS_OK &&
@@ -402,7 +406,7 @@ static void play(uint64_t seed) {
     buffer_init(&text);
     write_playbook(&plan, &text);
     for (size_t i = 0; i < 128; i++) trial.bases[i] = (struct goal_base){.rate = .5, .value = 20};
-    if (getenv("SHOW")) printf("%s\n", text.at);
+    written = text.at;
     scene_init(&trial.scene, text.at);
     scene_treatments(&trial.scene);
     must(profile_create(&trial.profile, &trial.scene.data) == STATUS_OK, "no profile");

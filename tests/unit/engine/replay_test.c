@@ -24,11 +24,17 @@
 static uint32_t customers = 40;
 
 /* Two actions, one of them for each row of a table, in two channels each; two currencies, two zones
- * that quiet times keep to, consent, a holdout, a model; `weight` makes another playbook of it. */
+ * that quiet times keep to, where the customer's own is not known; consent, a holdout, a model;
+ * placements, a bundle, and what is said of the moment; `weight` makes another playbook of it. */
 static const char playbook_text[] =
     "attune: 1\nname: Replay\ncurrency: USD\nzone: America/New_York\n"
-    "customer: { identifiers: { email: {}, cookie: {} }, zones: [America/New_York, "
-    "Europe/Berlin] }\n"
+    "customer:\n  identifiers: { email: {}, cookie: {} }\n  zones: [America/New_York, "
+    "Europe/Berlin]\n"
+    "  zone: { from: 'last(\"Order Completed\".zone)', country: 'last(\"Order Completed\".kind)' "
+    "}\n"
+    "context: { basket: number, page: text }\n"
+    "placements: { top: { channels: [web, email] }, side: { channels: [web, phone], slots: 2 } }\n"
+    "bundles: [ { never: call, with: letter } ]\n"
     "sources:\n"
     "  offer: { file: \"offers*.csv\", lookup: offer_id, types: { discount: number } }\n"
     "  orders:\n"
@@ -36,7 +42,7 @@ static const char playbook_text[] =
     "    key: { email: email, cookie: cookie }\n    row_key: order_id\n    corrections_max: "
     "1000000\n"
     "    types: { amount: money }\n"
-    "    properties: { order_id: order_id, revenue: amount, kind: kind }\n"
+    "    properties: { order_id: order_id, revenue: amount, kind: kind, zone: zone }\n"
     "  mail: { file: \"mail*.csv\", event: Treatment Delivered, channel: email, time: at, key: { "
     "email: email }, properties: { treatment: treatment } }\n"
     "  agreed: { file: \"consent*.csv\", event: Consent Changed, time: at, key: { email: email }, "
@@ -47,6 +53,7 @@ static const char playbook_text[] =
     "  average: avg(\"Order Completed\".revenue)\n"
     "  last_kind: last(\"Order Completed\".kind)\n"
     "  of_kind: count(\"Order Completed\" where kind == action.kind) in 90d\n"
+    "  in_basket: context.basket\n"
     "goals: { order: { event: Order Completed, within: 3d, value: revenue } }\n"
     "models: { order: { goal: order, attributes: [discount] } }\n"
     "decide: { slots: 2 }\n"
@@ -54,8 +61,9 @@ static const char playbook_text[] =
     "actions:\n"
     "  letter: { for_each: offer, goal: order, model: order, cost: 0.01 USD, purpose: share, "
     "weight: WEIGHT, channels: [email, web] }\n"
-    "  call: { goal: order, eligible: orders >= 1, starting_propensity: 20%, channels: [phone, "
-    "web] }\n"
+    "  call: { goal: order, eligible: orders >= 1, starting_propensity: 20%, weight: "
+    "'if(in_basket > 2, 3, 1)', suitable: 'context.page is unknown or context.page != \"none\"', "
+    "channels: [phone, web] }\n"
     "policies:\n"
     "  - { at_most: 2, in: 5d, channel: email }\n"
     "  - { at_most: 1, in: 9d, of: same treatment }\n"
@@ -94,7 +102,8 @@ static void write_file(struct shop *shop, const char *name, struct text_file *fi
 static void load_round(struct shop *shop, struct random *random, uint32_t round) {
     struct text_file orders = {0}, mail = {0}, consent = {0}, offers = {0};
     char name[32];
-    add(&orders, "order_id,at,email,cookie,amount,kind\n");
+    static const char *const zones[] = {"", "Asia/Tokyo", "Europe/Berlin", "nowhere"};
+    add(&orders, "order_id,at,email,cookie,amount,kind,zone\n");
     add(&mail, "at,email,treatment\n");
     add(&consent, "at,email,purpose,state\n");
     add(&offers, "offer_id,discount,kind\n");
@@ -103,11 +112,12 @@ static void load_round(struct shop *shop, struct random *random, uint32_t round)
         for (uint32_t i = 0; i < 3; i++) {
             uint32_t day = i == 2 ? round : FIRST_DAY - 20 + 6 * round + i; /* the third is late */
             bool corrects = round > 0 && i == 0 && random_below(random, 4) == 0;
-            add(&orders, "%u,2017-%02u-%02u 1%u:00,c%u@x.example,k%u,%u.00 %s,k%u\n",
+            add(&orders, "%u,2017-%02u-%02u 1%u:00,c%u@x.example,k%u,%u.00 %s,k%u,%s\n",
                 (corrects ? round - 1 : round) * 1000000 + c * 10 + i, 1 + day / 28, 1 + day % 28,
                 i, c, random_below(random, 300) == 0 ? c / 2 : c,
                 1 + (unsigned)random_below(random, 90),
-                random_below(random, 12) == 0 ? "EUR" : "USD", (unsigned)random_below(random, 3));
+                random_below(random, 12) == 0 ? "EUR" : "USD", (unsigned)random_below(random, 3),
+                zones[random_below(random, 4)]);
         }
         uint32_t day = FIRST_DAY - 20 + 6 * round;
         add(&mail, "2017-%02u-%02u 09:00,c%u@x.example,letter/%u\n", 1 + day / 28, 1 + day % 28, c,
@@ -128,16 +138,25 @@ static void load_round(struct shop *shop, struct random *random, uint32_t round)
 }
 
 /* Decides for everybody, with a place and a context, and writes it down. */
+static uint32_t asked;
 static uint64_t decide_all(struct shop *shop, int64_t t_ms, uint64_t *held) {
     struct engine_view view;
     struct decision_recorder *recorder;
     struct error error = {0};
     assert_int_equal(engine_view_open(&view, shop->engine, t_ms, &error), STATUS_OK);
-    assert_int_equal(engine_view_ask(&view,
-                                     &(struct decision_ask){.placement = TEXT("start page"),
-                                                            .context = TEXT("{\"basket\":3}")},
-                                     &error),
-                     STATUS_OK);
+    static const struct {
+        const char *placement, *context;
+        uint32_t count;
+    } asks[] = {{"side,top", "{\"basket\":3,\"page\":\"shoes\"}", 0},
+                {"", "{\"page\":\"none\", \"whoever\": \"said so\"}", 0},
+                {"top", "", 1},
+                {"side", "{\"basket\":1}", 1}};
+    uint32_t which = asked++ % 4;
+    const struct decision_ask ask = {.placement = text_from(asks[which].placement),
+                                     .context = text_from(asks[which].context),
+                                     .count = asks[which].count};
+    assert_int_equal(engine_view_ask(&view, &ask, &error), STATUS_OK);
+    assert_int_equal(view.left_out.length > 0, which == 1);
     assert_int_equal(decision_recorder_create(&recorder, view.in_force), STATUS_OK);
     assert_int_equal(engine_view_walk(&view, &error), STATUS_OK);
     while (engine_view_next(&view, &error) == STATUS_OK) {

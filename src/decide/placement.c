@@ -31,11 +31,18 @@ struct filling {
     struct decision *decision;
     struct unplaced left;
     uint32_t told; /* so many ranks count as contacts for those below */
+    bool has_bundles;
 };
 
-static bool is_ranked_already(const struct decision *decision, const struct treatment *treatment) {
+static inline const struct treatment *treatment_at(const struct decision *decision,
+                                                   uint32_t place) {
+    return &decision->treatments->treatments[decision->trace.index[place]];
+}
+
+static inline bool is_ranked_already(const struct decision *decision,
+                                     const struct treatment *treatment) {
     for (uint32_t i = 0; i < decision->ranked_count; i++) {
-        const struct treatment *other = decision_treatment(decision, decision->ranked[i]);
+        const struct treatment *other = treatment_at(decision, decision->ranked[i]);
         if (other->key_hash == treatment->key_hash && text_equal(other->key, treatment->key))
             return true;
     }
@@ -43,7 +50,7 @@ static bool is_ranked_already(const struct decision *decision, const struct trea
 }
 
 static bool is_withheld(const struct decision *decision, uint32_t place) {
-    return decision->holdout.in && !decision_treatment(decision, place)->action->service;
+    return decision->holdout.in && !treatment_at(decision, place)->action->service;
 }
 
 /* ---- the heap ---- */
@@ -55,7 +62,7 @@ static bool goes_before(const struct decision *decision, uint32_t a, uint32_t b)
     return x > y || (!(x < y) && a < b);
 }
 
-static void sift_down(const struct decision *decision, struct unplaced *left, uint32_t at) {
+static inline void sift_down(const struct decision *decision, struct unplaced *left, uint32_t at) {
     uint32_t moving = left->at[at];
     for (uint32_t child; (child = 2 * at + 1) < left->count; at = child) {
         if (child + 1 < left->count && goes_before(decision, left->at[child + 1], left->at[child]))
@@ -75,13 +82,22 @@ static void gather(struct filling *filling, uint32_t at) {
     const struct decision *decision = filling->decision;
     const struct decision_trace *trace = &decision->trace;
     struct unplaced *left = &filling->left;
-    left->count = left->waiting_count = left->best_count = left->best_taken = 0;
+    left->best_count = left->best_taken = 0;
     left->others = false;
+    uint32_t count = 0;
     for (uint32_t i = 0; i < trace->count; i++) {
-        left->at[left->count] = i;
-        left->count += trace->stage[i] == STAGE_OFFERED &&
-                       (at == UINT32_MAX ||
-                        asked_takes(filling->decider, at, decision_treatment(decision, i)));
+        left->at[count] = i;
+        count += trace->stage[i] == STAGE_OFFERED;
+    }
+    left->waiting_count = 0;
+    left->count = count;
+    if (at != UINT32_MAX) {
+        left->count = 0;
+        for (uint32_t i = 0; i < count; i++) {
+            left->at[left->count] = left->at[i];
+            left->count +=
+                asked_takes(filling->decider, at, treatment_at(decision, left->at[left->count]));
+        }
     }
     order(decision, left);
 }
@@ -130,7 +146,7 @@ static uint32_t take_next(const struct decision *decision, struct unplaced *left
 
 static enum status make_heap(struct filling *filling) {
     uint32_t count = filling->decision->trace.count;
-    bool waits = filling->decider->data->playbook->bundle_count > 0;
+    bool waits = filling->has_bundles;
     struct unplaced *left = &filling->left;
     struct arena *arena = &filling->decider->arena;
     left->at = arena_alloc(arena, ((size_t)count + 1) * sizeof *left->at);
@@ -144,7 +160,7 @@ static uint32_t take_best(const struct decision *decision, struct unplaced *left
                           bool service_only) {
     uint32_t best;
     while ((best = take_next(decision, left)) != UINT32_MAX) {
-        const struct treatment *treatment = decision_treatment(decision, best);
+        const struct treatment *treatment = treatment_at(decision, best);
         if (service_only && !treatment->action->service) continue;
         if (!is_ranked_already(decision, treatment)) return best;
     }
@@ -154,7 +170,7 @@ static uint32_t take_best(const struct decision *decision, struct unplaced *left
 /* ---- bundles ---- */
 
 static uint32_t action_of(const struct filling *filling, uint32_t place) {
-    const struct action *action = decision_treatment(filling->decision, place)->action;
+    const struct action *action = treatment_at(filling->decision, place)->action;
     return (uint32_t)(action - filling->decider->data->playbook->actions);
 }
 
@@ -242,11 +258,11 @@ static enum status judge_contacts_again(struct filling *filling, uint32_t place)
     struct decider *decider = filling->decider;
     struct decision *decision = filling->decision;
     struct verdict verdict;
-    const struct treatment *treatment = decision_treatment(decision, place);
+    const struct treatment *treatment = treatment_at(decision, place);
     enum status status = STATUS_OK;
     for (; filling->told < decision->ranked_count && status == STATUS_OK; filling->told++)
         status = contact_history_add(&decider->history,
-                                     decision_treatment(decision, decision->ranked[filling->told]),
+                                     treatment_at(decision, decision->ranked[filling->told]),
                                      decision->t_ms);
     if (status != STATUS_OK) return status;
     status = stage_judge(decider, NULL, decision->t_ms, treatment, STAGE_CONTACT_POLICY, &verdict);
@@ -255,15 +271,17 @@ static enum status judge_contacts_again(struct filling *filling, uint32_t place)
 }
 
 /* May it stand beside what is ranked, and after it? */
-static enum status may_stand(struct filling *filling, uint32_t place, bool *stands) {
+static inline enum status may_stand(struct filling *filling, uint32_t place, bool *stands) {
+    const struct decision *decision = filling->decision;
     bool waits = false;
     enum status status = STATUS_OK;
-    if (filling->decider->data->playbook->bundle_count > 0)
+    if (filling->has_bundles) {
         status = judge_bundles(filling, place, &waits);
-    *stands = !waits && filling->decision->trace.stage[place] == STAGE_OFFERED;
-    if (status == STATUS_OK && *stands && filling->decision->ranked_count > 0)
-        status = judge_contacts_again(filling, place);
-    *stands = *stands && filling->decision->trace.stage[place] == STAGE_OFFERED;
+        *stands = !waits && decision->trace.stage[place] == STAGE_OFFERED;
+        if (status != STATUS_OK || !*stands) return status;
+    }
+    if (decision->ranked_count > 0) status = judge_contacts_again(filling, place);
+    *stands = decision->trace.stage[place] == STAGE_OFFERED;
     return status;
 }
 
@@ -282,7 +300,7 @@ static enum status fill_slots(struct filling *filling, uint32_t at, uint32_t *sl
         decision->ranked_at[decision->ranked_count] = (uint8_t)at;
         decision->ranked[decision->ranked_count++] = best;
         --*slots;
-        wake(filling);
+        if (filling->has_bundles) wake(filling);
     }
     return status;
 }
@@ -357,7 +375,9 @@ static enum status fill_placements(struct filling *filling) {
 }
 
 enum status placement_fill(struct decider *decider, struct decision *decision) {
-    struct filling filling = {.decider = decider, .decision = decision};
+    struct filling filling = {.decider = decider,
+                              .decision = decision,
+                              .has_bundles = decider->data->playbook->bundle_count > 0};
     enum status status = make_heap(&filling);
     if (status == STATUS_OK)
         status =

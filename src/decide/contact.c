@@ -279,8 +279,8 @@ static bool same_group(const struct action *a, const struct action *b) {
 }
 
 /* Is the contact among those that the policy's scope names? */
-static bool in_scope(const struct policy *policy, const struct contact *contact,
-                     const struct treatment *treatment) {
+static inline bool in_scope(const struct policy *policy, const struct contact *contact,
+                            const struct treatment *treatment) {
     const struct action *action = contact->action;
     /* An event about no treatment makes all of those wait that the policy is about. */
     if (contact->names_none) return true;
@@ -302,8 +302,8 @@ static bool counts_impressions(const struct contact_history *history, const stru
            (policy->channel != SYMBOL_NONE && history->messaging[policy->channel].inbound);
 }
 
-static bool counts(const struct contact_history *history, const struct policy *policy,
-                   const struct contact *contact, const struct treatment *treatment) {
+static inline bool counts(const struct contact_history *history, const struct policy *policy,
+                          const struct contact *contact, const struct treatment *treatment) {
     if (policy->kind == POLICY_AFTER)
         return contact->type == policy->after_event && in_scope(policy, contact, treatment);
     if (contact->impression && !counts_impressions(history, policy)) return false;
@@ -368,9 +368,9 @@ static void hold_where_cut(const struct contact_history *history, int64_t free_a
 
 /* A cap frees up when so many have left its window, or lapsed, that max_count - 1 are left. `zone`:
  * of calendar days. */
-static enum status stand_in(struct contact_history *history, const struct policy *policy,
-                            const struct treatment *treatment, const struct time_zone *zone,
-                            int64_t now_ms, struct contact_standing *out) {
+static inline enum status stand_in(struct contact_history *history, const struct policy *policy,
+                                   const struct treatment *treatment, const struct time_zone *zone,
+                                   int64_t now_ms, struct contact_standing *out) {
     const struct contact_series *list = &history->messages;
     int64_t day = policy->per_day ? local_day(zone, now_ms) : 0,
             day_end_ms = policy->per_day ? local_day_end(zone, now_ms) : 0;
@@ -405,11 +405,13 @@ static enum status stand_at_most(struct contact_history *history, const struct p
                                  const struct treatment *treatment, int64_t now_ms,
                                  struct contact_standing *out) {
     const struct where *where = &history->where;
-    enum status status = stand_in(history, policy, treatment, where->day_zones[0], now_ms, out);
-    for (uint32_t i = 1; policy->per_day && i < where->day_count && status == STATUS_OK; i++) {
-        struct contact_standing other;
-        status = stand_in(history, policy, treatment, where->day_zones[i], now_ms, &other);
-        if (status == STATUS_OK && other.free_at_ms > out->free_at_ms) *out = other;
+    uint32_t zones = policy->per_day ? where->day_count : 1;
+    struct contact_standing other;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < zones && status == STATUS_OK; i++) {
+        struct contact_standing *standing = i == 0 ? out : &other;
+        status = stand_in(history, policy, treatment, where->day_zones[i], now_ms, standing);
+        if (standing->free_at_ms > out->free_at_ms) *out = *standing;
     }
     return status;
 }

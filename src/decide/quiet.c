@@ -71,8 +71,8 @@ static int64_t quiet_until(const struct time_zone *zone, const struct policy *po
 /* The hours must be open in every zone that the customer may be in. */
 static int64_t quiet_anywhere_until(const struct where *where, const struct policy *policy,
                                     int64_t now_ms) {
-    int64_t until_ms = 0;
-    for (uint32_t i = 0; i < where->count && until_ms <= now_ms; i++)
+    int64_t until_ms = quiet_until(where->zones[0], policy, now_ms);
+    for (uint32_t i = 1; i < where->count && until_ms <= now_ms; i++)
         until_ms = quiet_until(where->zones[i], policy, now_ms);
     return until_ms;
 }

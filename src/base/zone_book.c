@@ -15,6 +15,7 @@
 
 struct kept_zone {
     uint64_t hash; /* of its name */
+    struct text name;
     struct time_zone *zone;
 };
 struct country_zone { /* a line of zone.tab */
@@ -108,7 +109,7 @@ enum status zone_book_create(struct zone_book **out, const char *directory) {
     struct zone_book *book = memory_calloc(1, sizeof *book);
     *out = NULL;
     if (book == NULL) return STATUS_NO_MEMORY;
-    arena_init(&book->arena, 3 * TABLE_BYTES_MAX);
+    arena_init(&book->arena, 4 * TABLE_BYTES_MAX);
     book->directory = directory != NULL ? directory : DIRECTORY;
     enum status status = read_countries(book);
     if (status == STATUS_OK)
@@ -128,10 +129,13 @@ void zone_book_destroy(struct zone_book *book) {
 
 /* ---- zones ---- */
 
-static enum status keep(struct zone_book *book, uint64_t hash, struct time_zone *zone) {
+static enum status keep(struct zone_book *book, struct text name, uint64_t hash,
+                        struct time_zone *zone) {
+    name = arena_text(&book->arena, name);
+    if (name.at == NULL) return STATUS_NO_MEMORY;
     enum status status = memory_grow((void **)&book->zones, &book->zone_capacity,
                                      (size_t)book->zone_count + 1, sizeof *book->zones);
-    if (status == STATUS_OK) book->zones[book->zone_count++] = (struct kept_zone){hash, zone};
+    if (status == STATUS_OK) book->zones[book->zone_count++] = (struct kept_zone){hash, name, zone};
     return status;
 }
 
@@ -144,7 +148,7 @@ static bool load(struct zone_book *book, struct text name, uint64_t hash,
     enum status status = time_zone_create(&made, name, book->directory, NULL);
     if (status == STATUS_INVALID || status == STATUS_NOT_FOUND) *slot = hash;
     if (status != STATUS_OK) return false;
-    if (keep(book, hash, made) != STATUS_OK) {
+    if (keep(book, name, hash, made) != STATUS_OK) {
         time_zone_destroy(made);
         return false;
     }
@@ -163,6 +167,13 @@ bool zone_book_find(struct zone_book *book, struct text name, const struct time_
         return true;
     }
     return load(book, name, hash, zone);
+}
+
+struct text zone_book_name(const struct zone_book *book, const struct time_zone *zone) {
+    for (uint32_t i = 0; i < book->zone_count; i++) {
+        if (book->zones[i].zone == zone) return book->zones[i].name;
+    }
+    return (struct text){0};
 }
 
 /* ---- countries ---- */

@@ -20,9 +20,10 @@ struct zone_book;
 /* `directory`: where tzdata lies; NULL: where the system has it. STATUS_NO_MEMORY. */
 enum status zone_book_create(struct zone_book **out, const char *directory) MUST_USE;
 void zone_book_destroy(struct zone_book *book);
-/* The zone of that name ("Europe/Vienna"); false where there is none, or it can't be read. *zone may
- * be NULL, which is UTC. */
+/* The zone of that name ("Europe/Vienna"); false where there is none, or it can't be read. */
 bool zone_book_find(struct zone_book *book, struct text name, const struct time_zone **zone);
+/* The name under which a zone of this book was found. */
+struct text zone_book_name(const struct zone_book *book, const struct time_zone *zone);
 /* The zones of a country, by its two letters or its English name, in any case. Returns how many
  * there are, 0 where it is no country; at most ZONE_BOOK_COUNTRY_MAX are written. */
 uint32_t zone_book_country(struct zone_book *book, struct text country,

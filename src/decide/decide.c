@@ -263,6 +263,7 @@ static enum status decide_once(struct decider *decider, const struct timeline *t
     arena_clear(&decider->arena);
     profile_at_for(decider->profile, timeline, out->t_ms, decider->wanted);
     where_find(&decider->history.where, decider->profile);
+    out->zone = decider->history.where.name;
     if (is_late(decider, out)) return STATUS_OK;
     enum status status = contact_history_read(&decider->history, timeline, out->t_ms, same_moment);
     profile_for_all(decider->profile, out->treatments);

@@ -105,6 +105,8 @@ struct decision {
      * be recorded. */
     bool late;
     struct holdout holdout; /* the arm that the customer is in */
+    /* The customer's own time zone; empty where it is not known, or the playbook does not ask. */
+    struct text zone;
     /* More treatments than DECISION_TREATMENTS_MAX were available; the limit is reported. */
     bool truncated;
     bool limited; /* a named limit was reached by any trait or stage of it */

@@ -4,6 +4,7 @@
 /* Nothing is known of the customer. */
 static void anywhere(struct where *where) {
     const struct playbook *playbook = where->playbook;
+    where->name = (struct text){0};
     const struct time_zone *const *own = (const struct time_zone *const *)&playbook->zone;
     bool listed = playbook->customer_zone_count > 0;
     where->zones = listed ? (const struct time_zone *const *)playbook->customer_zones : own;
@@ -43,4 +44,5 @@ void where_find(struct where *where, struct profile *profile) {
     if (count == 0) return;
     where->zones = where->day_zones = where->found;
     where->count = where->day_count = count;
+    if (count == 1) where->name = zone_book_name(where->book, where->found[0]);
 }

@@ -19,6 +19,7 @@ struct where {
     struct zone_book *book;               /* NULL where the playbook does not say how to find it */
     const struct time_zone *const *zones; /* NULL entries: UTC */
     uint32_t count;                       /* 1 or more */
+    struct text name;                     /* of the one zone that was found; else empty */
     /* Calendar days: those of `zones`, or of the playbook's zone alone. */
     const struct time_zone *const *day_zones;
     uint32_t day_count;

@@ -241,6 +241,7 @@ static void check_moment(struct trial *trial, struct model *model, int64_t t_ms)
         must(decider_name_basis(trial->decider, &basis, NULL) == STATUS_OK, "no placement");
         must(decide_customer(trial->decider, &timeline, t_ms, &trial->decision, NULL) == STATUS_OK,
              "no decision");
+        must((trial->decision.zone.length > 0) == (model->zone_count == 1), "another zone");
         for (uint32_t i = 0; i < trial->decision.trace.count; i++) {
             struct treatment_trace trace = decision_trace_of(&trial->decision, i);
             uint32_t phone = symbol_find(trial->scene.symbols, SYMBOL_CHANNEL, TEXT("phone"));

@@ -175,6 +175,7 @@ static void write_decision(const struct engine_view *view, struct json_writer *w
     json_member_text_or_null(writer, "holdout",
                              view->data->playbook->holdout_share > 0 ? text_from(arm)
                                                                      : (struct text){0});
+    json_member_text_or_null(writer, "zone", decision->zone);
     char reason[DECISION_REASON_BYTES_MAX];
     engine_view_reason(view, reason);
     json_member_string(writer, "reason", reason);

@@ -29,6 +29,7 @@ static void test_names(void **state) {
     assert_true(zone_book_find(book, TEXT("America/New_York"), &first));
     assert_true(zone_book_find(book, TEXT("America/New_York"), &again));
     assert_ptr_equal(first, again); /* it is read once */
+    assert_true(text_equal(zone_book_name(book, first), TEXT("America/New_York")));
     assert_int_equal(time_zone_offset_s(first, INT64_C(1483228800000)), -5 * 3600);
     assert_int_equal(time_zone_offset_s(first, INT64_C(1498867200000)), -4 * 3600);
     assert_true(has(book, "UTC"));

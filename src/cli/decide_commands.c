@@ -319,7 +319,7 @@ static enum status ask(const struct cli *cli, struct engine_view *view, struct e
     double count = 0;
     bool reads = cli->count == NULL || text_to_double(text_from(cli->count), &count) == STATUS_OK;
     asked.count = reads && count >= 1 && count <= PLACEMENT_SLOTS_MAX ? (uint32_t)count : 0;
-    if (cli->count != NULL && (double)asked.count != count)
+    if (cli->count != NULL && (asked.count == 0 || (double)asked.count != count))
         return error_set(error, STATUS_INVALID,
                          "--count is \"%s\": write a whole number from 1 to %d", cli->count,
                          PLACEMENT_SLOTS_MAX);

@@ -540,15 +540,49 @@ actions: { letter: { goal: order, channels: [email], starting_propensity: 10% } 
         self.write("seen.csv", "id,crm,at\n1,1,2024-01-01\n2,2,2024-01-01\n")
         self.run_it("ingest", "--playbook", "playbook.yaml", "--data", ".")
         before = self.counts()
-        for words in (["--all"], ["--at", "2024-01-10"], ["--out", "x.csv"], ["--placement", "shelf"], ["--context", "{}"]):
+        for words in (["--all"], ["--at", "2024-01-10"], ["--out", "x.csv"], ["--placement", "shelf"], ["--context", "{}"], ["--count", "1"]):
             self.refuses(["decide", "--replay", "0123456789abcdef", *words], "--replay ID goes with", code=2)
         self.refuses(["decide", "--replay", "zzz"], "'zzz' is no id of a decision")
         somebody = json.loads(self.run_it("traits", "--json").stdout.splitlines()[0])["customer"]
         for size in (256, 70000):
             self.refuses(["decide", somebody, "--placement", "a" * size], "the placement has", "at most 255")
-        self.refuses(["decide", somebody, "--context", "a" * 1025], "the context has", "at most 1024")
+        self.refuses(["decide", somebody, "--context", "page: checkout"], "the context is no JSON object")
+        for count in ("0", "17", "two"):
+            self.refuses(["decide", somebody, "--count", count], "write a whole number from 1 to 16")
         self.refuses(["decide", somebody, "--context", "\udcff"], "the context is not UTF-8")
         self.assertEqual(self.counts(), before)
+
+    def test_a_decision_at_placements(self):
+        """Where it is asked for, and what is said of the moment, is kept, counts, and is made again."""
+        self.write("playbook.yaml", """attune: 1
+currency: USD
+customer: { identifiers: { crm: } }
+sources: { seen: { file: "seen*.csv", event: Seen, time: at, key: { crm: crm }, row_key: id } }
+goals: { order: { event: Seen, within: 7d, value: 10 USD } }
+context: { page: text, note: text }
+actions:
+  shoes: { goal: order, channels: [web], starting_propensity: 10%, applicable: context.page == "shoes" }
+  hats: { goal: order, channels: { web: { content: "Hats" } }, starting_propensity: 5% }
+  box: { goal: order, channels: [web], starting_propensity: 20% }
+placements: { top: { channels: [web], slots: 2, fallback: Hello }, side: { actions: [shoes], fallback: { head: Hi } } }
+bundles: [ { only: box, with: shoes } ]
+""")
+        self.write("seen.csv", "id,crm,at\n1,1,2024-01-01\n")
+        self.run_it("ingest", "--playbook", "playbook.yaml", "--data", ".")
+        said = json.dumps({"page": "shoes", "secret": "4711"})
+        done = self.run_it("decide", "crm:1", "--placement", "side,top", "--context", said, "--json")
+        self.assertIn("context.secret is left out", done.stderr)
+        self.assertNotIn("4711", done.stderr + done.stdout)
+        answer = json.loads(done.stdout)
+        self.assertEqual([(r["treatment"], r["placement"]) for r in answer["ranked"]],
+                         [("shoes", "side"), ("box", "top"), ("hats", "top")])
+        self.assertEqual(answer["ranked"][2]["content"], {"text": "Hats"})
+        again = json.loads(self.run_it("decide", "--replay", answer["decision"], "--json").stdout)
+        self.assertTrue(again["replay"]["equal"])
+        shown = self.run_it("decide", "crm:1", "--placement", "side,top", "--count", "1", "--dry-run").stdout
+        self.assertIn("At side: 0 treatments; its fallback is shown", shown)
+        self.refuses(["decide", "crm:1", "--placement", "tpo"], "did you mean top?")
+        self.refuses(["decide", "crm:1", "--context", json.dumps({"note": "a" * 1025})], "keeps at most 1024")
 
     def test_a_run_that_says_something_else_is_another_run(self):
         """A row that held somebody is dropped from quarantine: what is offered then is recorded, and counts."""

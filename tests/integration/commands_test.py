@@ -19,7 +19,7 @@ import world
 
 ATTUNE, ROOT = "attune", "."
 # Whose members are names of the playbook and not ours.
-NAMED_BY_PLAYBOOK = {"traits": "NAME", "properties": "NAME"}
+NAMED_BY_PLAYBOOK = {"traits": "NAME", "properties": "NAME", "content": "NAME", "fallback": "NAME"}
 # Every command's answers, so that each documented key is seen: FOLDER is as prepared, but where a step before changed it.
 SAMPLES = {
     "check": ["check playbook.yaml --data files/", "check bad.yaml", "check doubling.yaml"],

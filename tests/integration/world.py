@@ -59,7 +59,9 @@ actions:
     goal: redeem
     model: redeem
     cost: 0.35 USD
-    channels: [mail]
+    channels: { mail: { content: { head: "Campaign {campaign_id}" } } }
+placements: { shelf: { channels: [mail], fallback: { head: Welcome } } }
+context: { aisle: text }
 policies:
   - { at_most: 2, in: 30d, channel: mail }
   - { after: Treatment Delivered, of: same treatment, wait: 180d }

@@ -121,11 +121,12 @@ static enum status read_placements(struct decider *decider, const struct decisio
     buffer_clear(&asked->placement);
     status = buffer_append_text(&asked->placement, basis->placement);
     if (status == STATUS_OK && count > 0) status = note_routes(decider, placements, count);
-    asked->placement_count = status == STATUS_OK ? count : 0;
-    memcpy(asked->placements, placements, count * sizeof *placements);
     asked->count = basis->count;
-    return status == STATUS_OK ? STATUS_OK
-                               : error_set(error, status, "no memory for what is asked for");
+    asked->placement_count = status == STATUS_OK ? count : 0;
+    if (count > 0) memcpy(asked->placements, placements, count * sizeof *placements);
+    if (status == STATUS_OK) return STATUS_OK;
+    buffer_clear(&asked->placement); /* so that the same is read again when it is asked again */
+    return error_set(error, status, "no memory for what is asked for");
 }
 
 /* ---- context ---- */

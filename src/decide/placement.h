@@ -7,7 +7,7 @@
 #include "decide/decide_internal.h"
 
 /* Makes `asked` what the basis says. Where the texts are those of before, nothing is read anew. On
- * failure it is as it was. */
+ * failure it is as it was, except where there is no memory: then nothing is asked for. */
 enum status asked_read(struct decider *decider, const struct decision_basis *basis,
                        struct error *error) MUST_USE;
 void asked_init(struct asked *asked);

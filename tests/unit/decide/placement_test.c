@@ -465,6 +465,33 @@ static void test_the_record_names_placements(void **state) {
     packed_writer_release(&writer);
 }
 
+/* Whichever allocation fails, the next attempt is as if there had been none. */
+static void test_failing_allocations(void **state) {
+    (void)state;
+    static const char *const contexts[] = {"{\"page\":\"shoes\"}", "{\"page\":\"hats\"}"};
+    static const char *const names[] = {"top,side", "letter,top"};
+    begin(
+        "decide: { slots: 3 }\n" ACTIONS
+        "  g: { goal: order, starting_propensity: 60%, channels: [web], suitable: context.page == "
+        "\"shoes\" }\n" PLACES "bundles: [ { only: a, with: late } ]\n" CONTEXT);
+    must_ask("", "", 0);
+    decide(DAY(10));
+    for (uint64_t nth = 1; nth < 200; nth++) {
+        struct error error = {0};
+        memory_fail_at(nth);
+        enum status status = ask(names[nth % 2], contexts[nth % 2], 0, &error);
+        if (status == STATUS_OK)
+            status =
+                decide_customer(trial.decider, &trial.timeline, DAY(10), &trial.decision, &error);
+        memory_fail_at(0);
+        assert_true(status == STATUS_OK || status == STATUS_NO_MEMORY);
+        must_ask(names[nth % 2], contexts[nth % 2], 0);
+        decide(DAY(10));
+        assert_string_equal(ranks(), nth % 2 == 0 ? "g@top b@top c@side"
+                                                  : "b@letter e@letter a@letter c@top d@top");
+    }
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, end)
 int main(void) {
     const struct CMUnitTest tests[] = {
@@ -486,6 +513,7 @@ int main(void) {
         TEST(test_content_is_filled_in),
         TEST(test_a_late_decision_ranks_nothing),
         TEST(test_the_record_names_placements),
+        TEST(test_failing_allocations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

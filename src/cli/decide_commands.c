@@ -398,6 +398,7 @@ int command_why_not(struct cli *cli) {
     if (ok) warn_of_hindsight(engine, t_ms);
     if (ok) warn_of_later_lookup(cli, engine, t_ms);
     if (ok) status = engine_view_open(&view, engine, t_ms, &error);
+    if (ok && status == STATUS_OK) status = ask(cli, &view, &error);
     if (ok && status == STATUS_OK) status = why_not(cli, &view, &error);
     engine_view_close(&view);
     cli_close(engine);

@@ -581,6 +581,10 @@ bundles: [ { only: box, with: shoes } ]
         self.assertTrue(again["replay"]["equal"])
         shown = self.run_it("decide", "crm:1", "--placement", "side,top", "--count", "1", "--dry-run").stdout
         self.assertIn("At side: 0 treatments; its fallback is shown", shown)
+        why = self.run_it("why-not", "crm:1", "box", "--placement", "top", "--context", '{"page": "hats"}').stdout
+        self.assertIn("the bundle says box only with shoes", " ".join(why.split()))
+        why = self.run_it("why-not", "crm:1", "hats", "--placement", "side").stdout
+        self.assertIn("it can't stand at side", " ".join(why.split()))
         self.refuses(["decide", "crm:1", "--placement", "tpo"], "did you mean top?")
         self.refuses(["decide", "crm:1", "--context", json.dumps({"note": "a" * 1025})], "keeps at most 1024")
 

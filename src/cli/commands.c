@@ -107,7 +107,8 @@ const struct command cli_commands[] = {
      0, 1, command_decide},
     {"why-not", "CUSTOMER ACTION", "which stage stopped an action, and from when on it would not",
      "at placement context count json",
-     "ACTION is an action's name, or NAME/KEY for one row of its lookup. --placement, --context and "
+     "ACTION is an action's name, or NAME/KEY for one row of its lookup. --placement, --context "
+     "and "
      "--count ask as decide does.\n\n"
      "  attune why-not household:1029 mail_campaign/18 --at 2017-12-05\n",
      2, 2, command_why_not},

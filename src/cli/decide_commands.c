@@ -11,7 +11,8 @@
 /* ---- one customer ---- */
 
 /* Prints a rank. A weight or lever of 1 is left out. */
-static void print_rank(struct engine *engine, const struct treatment_trace *trace, uint32_t rank) {
+static void print_rank(struct engine *engine, const struct treatment_trace *trace, uint32_t rank,
+                       struct text placement) {
     const struct playbook *playbook = engine_playbook(engine);
     char weight[48] = "", lever[48] = "", value[48], cost[48], priority[48];
     struct buffer line;
@@ -24,6 +25,8 @@ static void print_rank(struct engine *engine, const struct treatment_trace *trac
     buffer_init(&line);
     enum status status = buffer_format(&line, "  %u. ", rank + 1);
     if (status == STATUS_OK) treatment_words(engine_customer_data(engine), trace->treatment, &line);
+    if (status == STATUS_OK && placement.length > 0)
+        status = buffer_format(&line, " at %.*s", TEXT_ARG(placement));
     if (status == STATUS_OK)
         status = buffer_format(&line, ": propensity %.3f × value %s%s%s − cost %s = priority %s",
                                trace->propensity, value, weight, lever, cost, priority);
@@ -61,7 +64,7 @@ static void print_decision(const struct engine_view *view) {
     cli_wrap(stdout, text_from(reason), 0);
     for (uint32_t rank = 0; rank < decision->ranked_count; rank++) {
         const struct treatment_trace trace = decision_ranked(decision, rank);
-        print_rank(engine, &trace, rank);
+        print_rank(engine, &trace, rank, decision_placement(decision, rank));
     }
     print_placements(view);
     for (uint32_t i = 0; i < shown; i++) stopped[decision_shown(decision, i).stopped_at]++;

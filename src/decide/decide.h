@@ -128,6 +128,8 @@ struct treatment_trace decision_shown(const struct decision *decision, uint32_t 
 bool decision_withholds(const struct decision *decision, uint32_t rank);
 /* Any rank. */
 bool decision_withholds_some(const struct decision *decision);
+/* The name of the placement at which a rank stands; empty where none was asked for. */
+struct text decision_placement(const struct decision *decision, uint32_t rank);
 /* Does nothing that may be acted on stand at decision->placements[i]? Then its fallback is shown.
  */
 bool decision_falls_back(const struct decision *decision, uint32_t i);

@@ -111,13 +111,6 @@ static enum status add_ranked(struct packed_writer *writer, struct packed_list *
     return status;
 }
 
-/* Of a decision that was asked for at one or more placements. */
-static struct text placement_name(const struct decision *decision, uint32_t rank) {
-    if (decision->placement_count == 0) return (struct text){0};
-    const struct playbook *playbook = decision->decider->data->playbook;
-    return playbook->placements[decision->placements[decision->ranked_at[rank]]].name;
-}
-
 /* What is to be sent, or withheld, by which channel, and from when on: contact limits count it
  * until something tells what became of it. */
 static enum status add_messages(const struct decider *decider, const struct decision *decision,
@@ -143,7 +136,7 @@ static enum status add_messages(const struct decider *decider, const struct deci
             send_after_ms == 0 ? value_unknown() : value_time(send_after_ms),
             value_number(decision->trace.propensity[place]),
             value_number(decision->trace.priority[place]),
-            value_text(placement_name(decision, i)),
+            value_text(decision_placement(decision, i)),
         };
         status =
             packed_list_add_record(list, symbols, values, decision->placement_count > 0 ? 7 : 6);

@@ -396,6 +396,12 @@ bool decision_withholds_some(const struct decision *decision) {
     return some;
 }
 
+struct text decision_placement(const struct decision *decision, uint32_t rank) {
+    if (decision->placement_count == 0) return (struct text){0};
+    const struct playbook *playbook = decision->decider->data->playbook;
+    return playbook->placements[decision->placements[decision->ranked_at[rank]]].name;
+}
+
 bool decision_falls_back(const struct decision *decision, uint32_t i) {
     for (uint32_t rank = 0; rank < decision->ranked_count; rank++) {
         if (decision->ranked_at[rank] == i && !decision_withholds(decision, rank)) return false;

@@ -118,16 +118,11 @@ static void write_trace(struct json_writer *writer, const struct symbols *symbol
 static void write_rank(const struct engine_view *view, uint32_t rank, struct json_writer *writer) {
     const struct decision *decision = view->decision;
     const struct treatment_trace trace = decision_ranked(decision, rank);
-    const struct placement_rule *placements = view->data->playbook->placements;
     json_write_object_begin(writer);
     write_trace_members(writer, engine_symbols(view->engine), &trace);
     json_member_yes_no(writer, "withheld", decision_withholds(decision, rank));
     json_member_number(writer, "probability", decision->probability[rank]);
-    uint32_t at = decision->ranked_at[rank];
-    json_member_text_or_null(writer, "placement",
-                             decision->placement_count > 0
-                                 ? placements[decision->placements[at]].name
-                                 : (struct text){0});
+    json_member_text_or_null(writer, "placement", decision_placement(decision, rank));
     json_write_key(writer, "content");
     treatment_content(view->decider, &view->timeline, decision, trace.treatment, writer);
     json_write_object_end(writer);

@@ -126,8 +126,8 @@ enum attune_outcome_kind {
 enum attune_status attune_outcome(struct attune *attune, const char *decision,
                                   const char *treatment, enum attune_outcome_kind kind,
                                   int64_t time_ms, int *is_repeat, struct attune_error *error);
-/* Identifiers, traits, segments and timeline of a customer as known at time_ms; the keys are those
- * of `attune customer --json`. */
+/* Identifiers, traits, segments and timeline of a customer as known at time_ms (0: now); the keys
+ * are those of `attune customer --json`. */
 enum attune_status attune_customer(struct attune *attune, const char *customer, int64_t time_ms,
                                    char **json, struct attune_error *error);
 void attune_free(char *json);

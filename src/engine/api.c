@@ -166,10 +166,11 @@ enum attune_status attune_customer(struct attune *attune, const char *customer, 
     struct error inner = {0};
     struct engine_view *view;
     struct buffer out;
+    struct engine *engine = api_engine(attune);
     *json = NULL;
     buffer_init(&out);
-    enum status status =
-        engine_view_take(api_engine(attune), ENGINE_VIEW_LIVE, time_ms, &view, &inner);
+    int64_t t_ms = time_ms != 0 ? time_ms : engine_now_ms(engine);
+    enum status status = engine_view_take(engine, ENGINE_VIEW_LIVE, t_ms, &view, &inner);
     if (status == STATUS_OK) status = write_customer(view, customer, &out, &inner);
     engine_view_give(view);
     if (status == STATUS_OK)

@@ -304,6 +304,95 @@ static void test_a_token_restores_what_the_power_took(void **state) {
     assert_true(restored > 0 && kept > 0);
 }
 
+/* ---- sticky placements ---- */
+
+static const char page_playbook[] =
+    "attune: 1\nname: Page\ncurrency: USD\nzone: UTC\n"
+    "customer: { identifiers: { email: {}, cookie: {} } }\n"
+    "visits: { gap: 30m }\n"
+    "sources:\n"
+    "  orders:\n"
+    "    file: \"orders*.csv\"\n    event: Order Completed\n    channel: store\n    time: at\n"
+    "    key: { email: email, cookie: cookie }\n    row_key: order_id\n"
+    "  agreed: { file: \"consent*.csv\", event: Consent Changed, time: at, key: { email: email }, "
+    "properties: { purpose: purpose, state: state } }\n"
+    "goals: { order: { event: Order Completed, within: 5d } }\n"
+    "placements:\n"
+    "  page: { channels: [web], sticky: visit, slots: 2 }\n"
+    "  side: { channels: [web] }\n"
+    "actions:\n"
+    "  hero: { goal: order, starting_propensity: 20%, purpose: share, channels: [web] }\n"
+    "  tile: { goal: order, starting_propensity: 10%, channels: [web] }\n"
+    "policies:\n"
+    "  - { at_most: 1, in: 3d, of: same treatment, channel: web }\n";
+
+static int set_up_page(void **state) {
+    static struct shop shop;
+    shop_init(&shop);
+    shop_file(&shop, "playbook.yaml", page_playbook);
+    shop_file(&shop, "orders.csv", orders);
+    shop_file(&shop, "consent.csv",
+              "at,email,purpose,state\n2017-01-10T00:00:00Z,ann@a.example,share,yes\n");
+    shop_open(&shop, "playbook.yaml");
+    shop_load(&shop, NULL);
+    *state = &shop;
+    return 0;
+}
+
+static void minutes_later(struct shop *shop, int minutes) {
+    shop->now_ms += minutes * INT64_C(60000);
+    shop_open(shop, NULL);
+}
+
+static void ask_page(struct shop *shop, const char *placement, struct reply *out) {
+    assert_int_equal(ask_as(shop, "ann@a.example", placement, true, out), STATUS_OK);
+}
+
+static void test_a_visit_sees_the_same_again(void **state) {
+    struct shop *shop = *state;
+    struct reply first, again, other;
+    struct live_told told;
+    ask_page(shop, "page", &first);
+    assert_int_equal(first.slots, 2);
+    assert_string_equal(first.first, "hero");
+    assert_int_equal(tell(shop, first.id, "hero", LIVE_SHOWN, &told), STATUS_OK);
+    assert_int_equal(tell(shop, first.id, "tile", LIVE_SHOWN, &told), STATUS_OK);
+    minutes_later(shop, 20);
+    ask_page(shop, "page", &again); /* what was shown would be blocked by its limit now */
+    assert_true(again.is_again);
+    assert_string_equal(again.id, first.id);
+    assert_int_equal(again.slots, 2);
+    assert_string_equal(again.first, "hero");
+    assert_int_equal(shop_count(shop, "Decision Made"), 1);
+    ask_page(shop, "side", &other);
+    assert_false(other.is_again);
+    assert_int_equal(other.slots, 0);
+    minutes_later(shop, 20); /* the other page was looked at meanwhile: the visit goes on */
+    ask_page(shop, "page", &again);
+    assert_string_equal(again.id, first.id);
+    minutes_later(shop, 30);
+    ask_page(shop, "page", &again);
+    assert_false(again.is_again);
+    assert_string_not_equal(again.id, first.id);
+}
+
+static void test_what_is_no_longer_allowed_is_not_given_again(void **state) {
+    struct shop *shop = *state;
+    struct reply first, again;
+    ask_page(shop, "page", &first);
+    assert_int_equal(first.slots, 2);
+    minutes_later(shop, 5);
+    shop_file(shop, "consent2.csv",
+              "at,email,purpose,state\n2017-04-11T00:04:00Z,ann@a.example,share,no\n");
+    shop_load(shop, "agreed");
+    minutes_later(shop, 5);
+    ask_page(shop, "page", &again);
+    assert_true(again.is_again);
+    assert_string_equal(again.id, first.id);
+    assert_int_equal(again.slots, 1);
+    assert_string_equal(again.first, "tile");
+}
+
 /* A decision that was proposed before something moved is decided again, and says so. */
 struct gate {
     struct change change;
@@ -349,6 +438,26 @@ static void test_of_two_at_once_the_second_counts_the_first(void **state) {
     assert_int_equal(shop_count(shop, "Decision Made"), 3);
 }
 
+static void test_two_at_once_get_one_sticky_decision(void **state) {
+    struct shop *shop = *state;
+    struct reply decided[2] = {{0}, {0}}, ignored;
+    struct error error = {0};
+    const struct live_ask wanted = {.customer = TEXT("email:ann@a.example"),
+                                    .placement = TEXT("page"),
+                                    .records = true,
+                                    .render = take,
+                                    .answered = note};
+    struct gate gate = {.shop = shop, .decided = decided, .ask = &wanted};
+    ask(shop, "bob@b.example", false, &ignored);
+    assert_int_equal(applier_call(engine_applier(shop->engine), hold, &gate, &error), STATUS_OK);
+    ask(shop, "bob@b.example", true, &ignored); /* behind both */
+    assert_string_equal(decided[0].id, decided[1].id);
+    assert_false(decided[0].is_again);
+    assert_true(decided[1].is_again);
+    assert_int_equal(decided[1].slots, 2);
+    assert_int_equal(shop_count(shop, "Decision Made"), 2); /* Ann's and Bob's */
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_decision_is_recorded_once_and_found_by_its_id,
@@ -363,6 +472,12 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_a_token_does_not_bring_back_who_was_erased, set_up,
                                         shop_tear_down),
         cmocka_unit_test_setup_teardown(test_a_stranger_becomes_a_customer, set_up, shop_tear_down),
+        cmocka_unit_test_setup_teardown(test_a_visit_sees_the_same_again, set_up_page,
+                                        shop_tear_down),
+        cmocka_unit_test_setup_teardown(test_what_is_no_longer_allowed_is_not_given_again,
+                                        set_up_page, shop_tear_down),
+        cmocka_unit_test_setup_teardown(test_two_at_once_get_one_sticky_decision, set_up_page,
+                                        shop_tear_down),
         cmocka_unit_test(test_a_token_restores_what_the_power_took),
         cmocka_unit_test_setup_teardown(test_of_two_at_once_the_second_counts_the_first, set_up,
                                         shop_tear_down),

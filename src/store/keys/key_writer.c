@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "store/keys/key_file_internal.h"
+#include "store/run/run_narrow.h"
 #include "store/run/run_writer.h"
 
 #define FILTER_BITS_A_KEY 10u
@@ -29,7 +30,7 @@ struct key_writer {
     uint32_t count; /* of the part under way */
     bool finished;
     struct key_hot hot[KEY_PART];
-    uint64_t persona[KEY_PART], position[KEY_PART], version[KEY_PART], source[KEY_PART];
+    int64_t persona[KEY_PART], position[KEY_PART], version[KEY_PART], source[KEY_PART];
 };
 
 static enum status no_memory(const char *path, struct error *error) {
@@ -120,34 +121,16 @@ static enum status end_section(struct key_writer *writer, size_t bytes, int64_t 
     return buffer_append(&writer->sections, &section, sizeof section);
 }
 
-static uint32_t width_of(uint64_t range) {
-    return range == 0            ? 0
-           : range <= UINT8_MAX  ? 1
-           : range <= UINT16_MAX ? 2
-           : range <= UINT32_MAX ? 4
-                                 : 8;
-}
-
 /* Writes a narrow column. Values are compared as signed numbers: versions are signed, and the
  * others are small. */
-static enum status put_narrow(struct key_writer *writer, const uint64_t *values) {
-    int64_t low = (int64_t)values[0], high = low;
-    for (uint32_t i = 1; i < writer->count; i++) {
-        int64_t value = (int64_t)values[i];
-        if (value < low) low = value;
-        if (value > high) high = value;
-    }
-    uint32_t width = width_of((uint64_t)high - (uint64_t)low);
-    size_t bytes = (size_t)writer->count * width;
+static enum status put_narrow(struct key_writer *writer, const int64_t *values) {
+    const struct run_narrow_form form = run_narrow_form_of(values, writer->count);
+    size_t bytes = (size_t)writer->count * form.width;
     enum status status = buffer_reserve(&writer->out, bytes + 8);
     if (status != STATUS_OK) return status;
-    char *at = writer->out.at + writer->out.length;
-    for (uint32_t i = 0; width > 0 && i < writer->count; i++) {
-        uint64_t above = values[i] - (uint64_t)low;
-        memcpy(at + (size_t)i * width, &above, width);
-    }
+    run_narrow_write(writer->out.at + writer->out.length, form, values, writer->count);
     writer->out.length += bytes;
-    return end_section(writer, bytes, low, width, RUN_NARROW);
+    return end_section(writer, bytes, form.base, form.width, RUN_NARROW);
 }
 
 static enum status finish_part(struct key_writer *writer, struct error *error) {
@@ -155,8 +138,8 @@ static enum status finish_part(struct key_writer *writer, struct error *error) {
     size_t bytes = writer->count * sizeof *writer->hot;
     enum status status = buffer_append(&writer->out, writer->hot, bytes);
     if (status == STATUS_OK) status = end_section(writer, bytes, 0, 0, RUN_PLAIN);
-    const uint64_t *const columns[] = {writer->persona, writer->position, writer->version,
-                                       writer->source};
+    const int64_t *const columns[] = {writer->persona, writer->position, writer->version,
+                                      writer->source};
     for (size_t i = 0; status == STATUS_OK && i < sizeof columns / sizeof *columns; i++)
         status = put_narrow(writer, columns[i]);
     if (status != STATUS_OK) return no_memory(writer->path, error);
@@ -184,8 +167,8 @@ enum status key_writer_add(struct key_writer *writer, const struct key_entry *en
     writer->hot[n] = (struct key_hot){entry->low, entry->content, entry->high, entry->reading,
                                       (uint16_t)entry->flags};
     writer->persona[n] = entry->persona;
-    writer->position[n] = entry->position;
-    writer->version[n] = (uint64_t)entry->version;
+    writer->position[n] = (int64_t)entry->position;
+    writer->version[n] = entry->version;
     writer->source[n] = entry->source;
     if (entry->position > writer->footer.position_max)
         writer->footer.position_max = entry->position;
@@ -249,13 +232,17 @@ static enum status write_group(struct key_writer *writer, const struct key_list 
     const uint64_t mask = (UINT64_C(1) << INDEX_BITS) - 1;
     struct key_entry few[8], *group = few;
     size_t count = end - first;
+    if (count == 1) { /* nearly always */
+        list->get(list->context, (size_t)(order[first] & mask), few);
+        return key_writer_add(writer, few, error);
+    }
     if (count > sizeof few / sizeof *few) {
         group = memory_alloc(count * sizeof(*group));
         if (group == NULL) return no_memory(writer->path, error);
     }
     for (size_t i = 0; i < count; i++)
         list->get(list->context, (size_t)(order[first + i] & mask), &group[i]);
-    if (count > 1) qsort(group, count, sizeof(*group), compare_entries);
+    qsort(group, count, sizeof(*group), compare_entries);
     enum status status = STATUS_OK;
     for (size_t i = 0; status == STATUS_OK && i < count; i++) {
         bool again =

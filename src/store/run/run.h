@@ -44,7 +44,8 @@ enum run_nearness { RUN_FAR, RUN_NEAR, RUN_NEXT };
 /* The rows to write, in any order; it is fastest where positions ascend. */
 struct run_rows {
     size_t count;
-    /* Called several times an i; before all else once for each i, in order. */
+    /* Called several times an i; before all else once for each i, in order. What a row points at
+     * must stay until the next call. */
     void (*get)(const void *context, size_t i, struct run_row *row);
     const void *context;
     /* Row i will be asked for, and sooner each time: bring it into the cache, step by step. NULL:

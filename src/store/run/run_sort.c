@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sorts by (customer, persona, time, position) without comparing whole rows. It sorts the distinct
- * personas; one counting pass scatters the rows to their persona; and within a persona rows are
- * nearly in order of time. */
+ * personas; one counting pass scatters the rows' numbers to their persona; and within a persona
+ * rows are nearly in order of time, so that each slice is put in order when it is written.
+ *
+ * Fresh memory is a good part of what a fold costs, so a row takes eight bytes here. */
 #include "base/memory.h"
 #include "store/run/run_writer.h"
 
@@ -40,22 +42,19 @@ void run_sort_u64(uint64_t *keys, uint64_t *scratch, size_t count, unsigned from
     if (from != keys && count > 0) memcpy(keys, from, count * sizeof *keys);
 }
 
-/* What sorting needs of a row. Rows are read once in their own order for it, and once more when
- * they are written. */
-struct row_place {
-    int64_t time_ms;
-    uint64_t position;
-    uint32_t persona;
-};
+#define SLICE_ROWS 32u /* a persona with so many rows needs no memory of its own */
 
 struct sorting {
+    const struct run_rows *given;
     size_t count;
-    uint32_t persona_count;    /* highest id + 1 */
-    struct row_place *places;  /* a row, as given */
-    uint32_t *start;           /* a persona: rows, then where its slice begins */
-    struct run_sort_row *rows; /* in the run's order at last */
-    uint64_t *distinct;        /* customer << 32 | persona */
+    uint32_t persona_count; /* highest id + 1 */
+    uint32_t *persona;      /* of a row, as given */
+    uint32_t *start;        /* a persona: rows, then where its slice begins, then where it ends */
+    uint32_t *order;        /* the rows' numbers, slice by slice */
+    uint64_t *distinct;     /* customer << 32 | persona */
     size_t distinct_count;
+    struct run_sort_row *places; /* of a long slice */
+    size_t place_capacity;
 };
 
 static bool is_before(const struct run_sort_row *a, const struct run_sort_row *b) {
@@ -102,35 +101,36 @@ enum status run_sort_rows(struct run_sort_row *rows, size_t count) {
     return STATUS_OK;
 }
 
-static void places_release(struct sorting *sorting) {
-    memory_free_huge(sorting->places, sorting->count * sizeof *sorting->places);
-    sorting->places = NULL;
+static void persona_release(struct sorting *sorting) {
+    memory_free_huge(sorting->persona, sorting->count * sizeof *sorting->persona);
+    sorting->persona = NULL;
 }
 
 static void sorting_release(struct sorting *sorting) {
-    places_release(sorting);
+    persona_release(sorting);
     memory_free_huge(sorting->start, (size_t)sorting->persona_count * sizeof *sorting->start);
-    memory_free_huge(sorting->rows, sorting->count * sizeof *sorting->rows);
+    memory_free_huge(sorting->order, sorting->count * sizeof *sorting->order);
     memory_free(sorting->distinct);
+    memory_free(sorting->places);
 }
 
-static enum status count_personas(struct sorting *sorting, const struct run_rows *rows) {
+static enum status count_personas(struct sorting *sorting) {
+    const struct run_rows *rows = sorting->given;
     uint32_t highest = 0;
     struct run_row row;
-    sorting->places = memory_alloc_huge(sorting->count * sizeof *sorting->places);
-    if (sorting->places == NULL) return STATUS_NO_MEMORY;
+    sorting->persona = memory_alloc_huge(sorting->count * sizeof *sorting->persona);
+    if (sorting->persona == NULL) return STATUS_NO_MEMORY;
     for (size_t i = 0; i < sorting->count; i++) {
         rows->get(rows->context, i, &row);
-        sorting->places[i] = (struct row_place){row.time_ms, row.position, row.persona};
+        sorting->persona[i] = row.persona;
         if (row.persona > highest) highest = row.persona;
     }
     if (highest == ID_NONE) return STATUS_INVALID;
     sorting->start = memory_alloc_huge(((size_t)highest + 1) * sizeof *sorting->start);
     if (sorting->start == NULL) return STATUS_NO_MEMORY;
     sorting->persona_count = highest + 1;
-    for (size_t i = 0; i < sorting->count; i++) {
-        sorting->distinct_count += sorting->start[sorting->places[i].persona]++ == 0;
-    }
+    for (size_t i = 0; i < sorting->count; i++)
+        sorting->distinct_count += sorting->start[sorting->persona[i]]++ == 0;
     return STATUS_OK;
 }
 
@@ -164,65 +164,88 @@ static enum status place_personas(struct sorting *sorting, const uint32_t *custo
     return STATUS_OK;
 }
 
-static void scatter(struct sorting *sorting) {
-    const struct row_place *places = sorting->places;
+/* Stable: rows of a persona keep their order. */
+static enum status scatter(struct sorting *sorting) {
+    const uint32_t *persona = sorting->persona;
+    sorting->order = memory_alloc_huge(sorting->count * sizeof *sorting->order);
+    if (sorting->order == NULL) return STATUS_NO_MEMORY;
     for (size_t i = 0; i < sorting->count; i++) {
         if (i + SCATTER_FAR < sorting->count)
-            __builtin_prefetch(&sorting->start[places[i + SCATTER_FAR].persona]);
-        if (i + SCATTER_NEAR < sorting->count) {
-            __builtin_prefetch(&sorting->rows[sorting->start[places[i + SCATTER_NEAR].persona]], 1);
-        }
-        struct run_sort_row *to = &sorting->rows[sorting->start[places[i].persona]++];
-        *to = (struct run_sort_row){places[i].time_ms, places[i].position, (uint32_t)i};
+            __builtin_prefetch(&sorting->start[persona[i + SCATTER_FAR]]);
+        if (i + SCATTER_NEAR < sorting->count)
+            __builtin_prefetch(&sorting->order[sorting->start[persona[i + SCATTER_NEAR]]], 1);
+        sorting->order[sorting->start[persona[i]]++] = (uint32_t)i;
     }
-}
-
-static enum status sort_rows(struct sorting *sorting) {
-    sorting->rows = memory_alloc_huge(sorting->count * sizeof *sorting->rows);
-    if (sorting->rows == NULL) return STATUS_NO_MEMORY;
-    scatter(sorting);
-    places_release(sorting);
-    size_t first = 0;
-    for (size_t i = 0; i < sorting->distinct_count; i++) {
-        if (i + SCATTER_FAR < sorting->distinct_count) {
-            __builtin_prefetch(&sorting->start[(uint32_t)sorting->distinct[i + SCATTER_FAR]]);
-        }
-        size_t end = sorting->start[(uint32_t)sorting->distinct[i]];
-        if (end - first > 1 && run_sort_rows(sorting->rows + first, end - first) != STATUS_OK)
-            return STATUS_NO_MEMORY;
-        first = end;
-    }
+    persona_release(sorting);
     return STATUS_OK;
 }
 
-static inline void prefetch_rows(const struct sorting *sorting, const struct run_rows *rows,
-                                 size_t at) {
+static inline void prefetch_rows(const struct sorting *sorting, size_t at) {
+    const struct run_rows *rows = sorting->given;
     if (rows->prefetch == NULL) return;
     if (at + WRITE_FAR < sorting->count)
-        rows->prefetch(rows->context, sorting->rows[at + WRITE_FAR].index, RUN_FAR);
+        rows->prefetch(rows->context, sorting->order[at + WRITE_FAR], RUN_FAR);
     if (at + WRITE_NEAR < sorting->count)
-        rows->prefetch(rows->context, sorting->rows[at + WRITE_NEAR].index, RUN_NEAR);
+        rows->prefetch(rows->context, sorting->order[at + WRITE_NEAR], RUN_NEAR);
     if (at + WRITE_NEXT < sorting->count)
-        rows->prefetch(rows->context, sorting->rows[at + WRITE_NEXT].index, RUN_NEXT);
+        rows->prefetch(rows->context, sorting->order[at + WRITE_NEXT], RUN_NEXT);
 }
 
-static enum status write_sorted(const struct sorting *sorting, const struct run_target *target,
-                                const struct run_rows *rows, struct run_info *info,
-                                struct error *error) {
-    struct run_writer *writer;
+/* Of a long slice, whose first rows have left the cache again. */
+static void prefetch_places(const struct run_rows *rows, const struct run_sort_row *places,
+                            size_t at, size_t count) {
+    if (rows->prefetch == NULL) return;
+    if (at + WRITE_NEAR < count)
+        rows->prefetch(rows->context, places[at + WRITE_NEAR].index, RUN_NEAR);
+    if (at + WRITE_NEXT < count)
+        rows->prefetch(rows->context, places[at + WRITE_NEXT].index, RUN_NEXT);
+}
+
+/* Puts the rows [first, end) of the order, which are one persona's, in order of time and writes
+ * them. What `get` tells of a row stands until it is asked for the next one, so each is asked for
+ * again. */
+static enum status write_slice(struct sorting *sorting, struct run_writer *writer,
+                               uint32_t customer, size_t first, size_t end, struct error *error) {
+    const struct run_rows *rows = sorting->given;
+    struct run_sort_row few[SLICE_ROWS], *places = few;
     struct run_row row;
+    size_t count = end - first;
+    enum status status = STATUS_OK;
+    if (count > SLICE_ROWS) {
+        status = memory_grow((void **)&sorting->places, &sorting->place_capacity, count,
+                             sizeof *sorting->places);
+        places = sorting->places;
+    }
+    for (size_t i = 0; status == STATUS_OK && i < count; i++) {
+        uint32_t number = sorting->order[first + i];
+        prefetch_rows(sorting, first + i);
+        rows->get(rows->context, number, &row);
+        places[i] = (struct run_sort_row){row.time_ms, row.position, number};
+    }
+    if (status == STATUS_OK && count > 1) status = run_sort_rows(places, count);
+    if (status != STATUS_OK) return error_set(error, status, "no memory to sort events");
+    for (size_t i = 0; status == STATUS_OK && i < count; i++) {
+        if (count > SLICE_ROWS) prefetch_places(rows, places, i, count);
+        rows->get(rows->context, places[i].index, &row);
+        status = run_writer_add(writer, customer, &row, error);
+    }
+    return status;
+}
+
+static enum status write_sorted(struct sorting *sorting, const struct run_target *target,
+                                struct run_info *info, struct error *error) {
+    struct run_writer *writer;
     enum status status = run_writer_create(&writer, target, error);
     if (status != STATUS_OK) return status;
-    size_t at = 0;
+    size_t first = 0;
     for (size_t i = 0; status == STATUS_OK && i < sorting->distinct_count; i++) {
         uint32_t persona = (uint32_t)sorting->distinct[i],
                  customer = (uint32_t)(sorting->distinct[i] >> 32);
+        if (i + SCATTER_FAR < sorting->distinct_count)
+            __builtin_prefetch(&sorting->start[(uint32_t)sorting->distinct[i + SCATTER_FAR]]);
         size_t end = sorting->start[persona];
-        for (; status == STATUS_OK && at < end; at++) {
-            prefetch_rows(sorting, rows, at);
-            rows->get(rows->context, sorting->rows[at].index, &row);
-            status = run_writer_add(writer, customer, &row, error);
-        }
+        status = write_slice(sorting, writer, customer, first, end, error);
+        first = end;
     }
     if (status == STATUS_OK) status = run_writer_finish(writer, info, error);
     run_writer_destroy(writer);
@@ -232,17 +255,17 @@ static enum status write_sorted(const struct sorting *sorting, const struct run_
 enum status run_write(const struct run_target *target, const struct run_rows *rows,
                       const uint32_t *customer, uint32_t persona_count, struct run_info *info,
                       struct error *error) {
-    struct sorting sorting = {.count = rows->count};
+    struct sorting sorting = {.given = rows, .count = rows->count};
     if (rows->count == 0) return STATUS_END;
     if (rows->count > RUN_ROWS_MAX) {
         return error_set(error, STATUS_LIMIT, "%s: a run holds at most %u events", target->path,
                          RUN_ROWS_MAX);
     }
-    enum status status = count_personas(&sorting, rows);
+    enum status status = count_personas(&sorting);
     if (status == STATUS_OK) status = place_personas(&sorting, customer, persona_count);
-    if (status == STATUS_OK) status = sort_rows(&sorting);
+    if (status == STATUS_OK) status = scatter(&sorting);
     if (status == STATUS_OK) {
-        status = write_sorted(&sorting, target, rows, info, error);
+        status = write_sorted(&sorting, target, info, error);
     } else {
         error_set(error, status, "%s: %s while sorting events", target->path, status_name(status));
     }

@@ -6,6 +6,7 @@
 #include "event/dark.h"
 #include "store/run/run_blocks.h"
 #include "store/run/run_columns.h"
+#include "store/run/run_narrow.h"
 
 /* The rows of the part under way, column by column. */
 struct part_rows {
@@ -177,34 +178,17 @@ static enum status put_plain(struct run_writer *writer, struct run_section *sect
     return status;
 }
 
-static uint32_t width_of(uint64_t range) {
-    return range == 0            ? 0
-           : range <= UINT8_MAX  ? 1
-           : range <= UINT16_MAX ? 2
-           : range <= UINT32_MAX ? 4
-                                 : 8;
-}
-
 static enum status put_narrow(struct run_writer *writer, struct run_section *section,
                               const int64_t *values, uint32_t count) {
-    int64_t low = values[0], high = values[0];
-    for (uint32_t i = 1; i < count; i++) {
-        if (values[i] < low) low = values[i];
-        if (values[i] > high) high = values[i];
-    }
-    section->base = low;
+    const struct run_narrow_form form = run_narrow_form_of(values, count);
+    section->base = form.base;
     section->encoding = RUN_NARROW;
-    section->width = width_of((uint64_t)high - (uint64_t)low);
+    section->width = form.width;
     enum status status = section_begin(writer, section);
-    if (status == STATUS_OK)
-        status = buffer_reserve(&writer->out, (size_t)count * section->width + 1);
+    if (status == STATUS_OK) status = buffer_reserve(&writer->out, (size_t)count * form.width + 1);
     if (status != STATUS_OK) return status;
-    char *at = writer->out.at + writer->out.length;
-    for (uint32_t i = 0; section->width > 0 && i < count; i++) {
-        uint64_t above = (uint64_t)values[i] - (uint64_t)low;
-        memcpy(at + (size_t)i * section->width, &above, section->width);
-    }
-    writer->out.length += (size_t)count * section->width;
+    run_narrow_write(writer->out.at + writer->out.length, form, values, count);
+    writer->out.length += (size_t)count * form.width;
     section_end(writer, section);
     return STATUS_OK;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bench/append.c -- events made durable: identity, log, tail, synced batch by batch; CPU seconds of
  * the process, folds included where they run. Events of 4 properties, about 60 bytes, one in ten
- * with a new identifier. Making up the batches is not counted. The peer is SQLite (WAL,
- * synchronous=FULL) with the same batches: interned identifiers and a timeline index. Usage: append
- * [CASE]; data goes to $TMPDIR or /tmp. */
+ * with a new identifier, one in eight of a treatment: a run keeps these whole, for decisions to
+ * read. Making up the batches is not counted. The peer is SQLite (WAL, synchronous=FULL) with the
+ * same batches: interned identifiers and a timeline index. Usage: append [CASE]; data goes to
+ * $TMPDIR or /tmp. */
 #include "bench.h"
 
 #include <stdio.h>
@@ -16,12 +17,13 @@
 #include "store/store.h"
 
 #define ROUNDS 3u
+#define TYPES  16u
 
 struct making {
     struct random random;
     struct packed_writer writer;
     struct symbols *symbols;
-    uint32_t identifier_type, property[4];
+    uint32_t identifier_type, property[4], type[TYPES];
     uint64_t known; /* identifiers so far */
     int64_t time_ms;
 };
@@ -37,6 +39,13 @@ static void making_init(struct making *making, struct symbols *symbols) {
     for (int i = 0; i < 4; i++)
         BENCH_CHECK(
             symbol_add(symbols, SYMBOL_PROPERTY, text_from(names[i]), &making->property[i]));
+    making->type[0] = EVENT_TREATMENT_DELIVERED;
+    making->type[1] = EVENT_TREATMENT_CLICKED;
+    for (uint32_t i = 2; i < TYPES; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "event %u", i);
+        BENCH_CHECK(symbol_add(symbols, SYMBOL_EVENT, text_from(name), &making->type[i]));
+    }
 }
 
 static void make_event(struct making *making, struct event_batch *batch) {
@@ -47,7 +56,7 @@ static void make_event(struct making *making, struct event_batch *batch) {
     uint64_t who = is_new ? making->known++ : random_below(&making->random, making->known);
     making->time_ms += (int64_t)(draw >> 20 & 7);
     event->time_ms = event->known_ms = making->time_ms;
-    event->type = (uint16_t)(draw >> 30 & 15);
+    event->type = (uint16_t)making->type[draw >> 30 & (TYPES - 1)];
     event->channel = (uint8_t)(draw >> 34 & 3);
     event->key = (struct row_key){draw | 1, (uint32_t)(draw >> 32)};
     event->content = draw;

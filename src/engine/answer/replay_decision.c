@@ -78,6 +78,45 @@ static bool is_it(void *context, const struct decision_record *record) {
     return !has_basis && finding->status == STATUS_OK;
 }
 
+struct key_lookup {
+    struct row_key key;
+    struct stored_key stored;
+    bool found;
+};
+
+/* The applier's. */
+static enum status look_up(struct engine *engine, void *context, struct error *error) {
+    struct key_lookup *lookup = context;
+    return store_key_find(engine->store, lookup->key, &lookup->stored, &lookup->found, error);
+}
+
+/* By the key that is made of the id: one look, and one timeline. Finds nothing where an older
+ * program recorded the decision, or another process has just written it. */
+static enum status find_by_key(struct engine_view *view, struct finding *finding,
+                               struct error *error) {
+    struct engine *engine = view->engine;
+    const struct customer_directory *directory = identity_directory(engine->identity);
+    struct key_lookup lookup = {.key = decision_row_key(decision_id_read(finding->id))};
+    if (decision_id_read(finding->id) == 0) return STATUS_OK;
+    enum status status = applier_call(engine->applier, look_up, &lookup, error);
+    if (status != STATUS_OK || !lookup.found || lookup.stored.persona.value == ID_NONE)
+        return status;
+    struct timeline_source *source = view->data->source;
+    const struct timeline_request request = {.as_of = {INT64_MAX, POSITION_NOW},
+                                             .needs = TIMELINE_PACKED | TIMELINE_PERSONA};
+    struct customer_id customer =
+        directory->ops->customer_of(directory, lookup.stored.persona, request.as_of);
+    struct timeline_reader *reader;
+    struct timeline timeline;
+    if (customer.value == ID_NONE) return STATUS_OK;
+    status = source->ops->reader_open(source, &reader, error);
+    if (status != STATUS_OK) return status;
+    status = source->ops->read(reader, customer, &request, &timeline, error);
+    if (status == STATUS_OK) (void)visit_rows(&timeline, is_it, finding);
+    source->ops->reader_close(reader);
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
 enum status decision_record_find(struct engine_view *view, const char *customer, struct text id,
                                  struct buffer *packed, struct decision_record *out,
                                  struct error *error) {
@@ -85,7 +124,8 @@ enum status decision_record_find(struct engine_view *view, const char *customer,
     struct message_symbols symbols;
     enum status status = message_symbols_add(engine_symbols(view->engine), &symbols);
     finding.basis = symbols.basis;
-    if (status == STATUS_OK)
+    if (status == STATUS_OK && customer == NULL) status = find_by_key(view, &finding, error);
+    if (status == STATUS_OK && !finding.found)
         status = decision_records_visit(view, customer, is_it, &finding, error);
     if (status != STATUS_OK) return status;
     if (finding.status != STATUS_OK) return error_set(error, finding.status, "no memory");

@@ -48,8 +48,9 @@ struct replayed_decision {
  * The record's bytes must stand as long as that decision is looked at. */
 enum status decision_replay(struct engine_view *view, const struct decision_record *record,
                             struct replayed_decision *out, struct error *error) MUST_USE;
-/* The record with this id (16 digits), copied to `packed`, which the record borrows. `customer`
- * (may be NULL): only among hers. STATUS_NOT_FOUND where there is none. */
+/* The record with this id (16 digits), copied to `packed`, which the record borrows. It is found by
+ * its key or, where an older program recorded it, by a walk over everybody. `customer` (may be
+ * NULL): only among theirs. STATUS_NOT_FOUND where there is none. */
 enum status decision_record_find(struct engine_view *view, const char *customer, struct text id,
                                  struct buffer *packed, struct decision_record *out,
                                  struct error *error) MUST_USE;

@@ -29,6 +29,10 @@ test-crash: build/build.ninja
 	build/tests/crash/crash_campaign $(KILLS) $(CUTS)
 	build/tests/crash/group_campaign $(KILLS) $(CUTS)
 	build/tests/crash/live_campaign $(KILLS) $(CUTS)
+test-crash-server: build/build.ninja
+	ninja -C build src/cli/attune tests/crash/live_campaign
+	python3 tests/crash/server_campaign.py build/src/cli/attune $(KILLS)
+	build/tests/crash/live_campaign 0 $(CUTS)
 test-replay: build/build.ninja
 	ninja -C build tests/unit/engine/replay_test
 	build/tests/unit/engine/replay_test $(DECISIONS)
@@ -61,4 +65,4 @@ format-check:
 clean:
 	rm -rf build build-*
 
-.PHONY: all setup test test-clients test-crash test-fault test-replay asan tsan fuzz demo bench tidy format format-check clean
+.PHONY: all setup test test-clients test-crash test-crash-server test-fault test-replay asan tsan fuzz demo bench tidy format format-check clean

@@ -90,8 +90,7 @@ void memory_free_huge(void *at, size_t bytes) {
     if (at) munmap(at, round_to_page(bytes));
 }
 
-enum status memory_grow(void **items, size_t *capacity, size_t needed, size_t item_bytes) {
-    if (needed <= *capacity) return STATUS_OK;
+enum status memory_grow_now(void **items, size_t *capacity, size_t needed, size_t item_bytes) {
     size_t larger = *capacity < 4 ? 8 : *capacity;
     while (larger < needed) {
         if (larger > SIZE_MAX / 2) return STATUS_NO_MEMORY;

@@ -23,8 +23,13 @@ void *memory_alloc_huge(size_t bytes) MUST_USE;
 void memory_free_huge(void *at, size_t bytes);
 
 /* Grows an array to hold at least `needed` items, doubling; updates *capacity and *items only on
- * success. */
-enum status memory_grow(void **items, size_t *capacity, size_t needed, size_t item_bytes) MUST_USE;
+ * success. Mostly there is room, and then it costs no call. */
+enum status memory_grow_now(void **items, size_t *capacity, size_t needed,
+                            size_t item_bytes) MUST_USE;
+MUST_USE static inline enum status memory_grow(void **items, size_t *capacity, size_t needed,
+                                               size_t item_bytes) {
+    return needed <= *capacity ? STATUS_OK : memory_grow_now(items, capacity, needed, item_bytes);
+}
 
 void memory_fail_at(uint64_t nth);
 uint64_t memory_allocation_count(void);

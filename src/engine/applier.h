@@ -33,7 +33,8 @@
  * waits longer than it said it would.
  *
  * Ownership: a change and its batch belong to the applier from the moment at which it is accepted
- * until its completion begins; then they belong to the producer again.
+ * until its completion begins; then they belong to the producer again. A producer with many batches
+ * gets a batch back earlier (`written`), so that the memory of few is enough.
  *
  * Settling: a decision and an outcome are worked out by what is written (`settle`). They come
  * behind all other changes of their group, in frames of their own, of which each is about any
@@ -115,7 +116,8 @@ struct change {
                           const struct settled *settled, struct error *error);
     struct customer_id about;
     /* Called once, by whoever applies, when the change is written and not yet durable, or has
-     * failed; before `completed`. Short, and waits for nothing. NULL: nobody asks. */
+     * failed; before `completed`. The batch is the producer's again from here on, the rest of the
+     * change is not. Short, and waits for nothing. NULL: nobody asks. */
     void (*written)(struct change *change);
     /* Called once, by the syncer; a status other than OK says why. NULL: nobody asks. */
     void (*completed)(struct change *change);

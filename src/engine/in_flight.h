@@ -3,7 +3,10 @@
  *
  * A producer that has many batches, such as a file that is loaded, does not wait for each: while
  * some are applied and synced it fills the next. At most IN_FLIGHT_MAX are on their way; they are
- * applied in the order in which they were sent. Private to engine/.
+ * applied in the order in which they were sent. Once a batch is applied its memory is filled again,
+ * the one that was given back last before all others, while the change waits for the disk. So a
+ * load touches the memory of few batches, and a slow disk holds up none of them for long. Private
+ * to engine/.
  *
  * Threads: one producer's thread. */
 #ifndef ENGINE_IN_FLIGHT_H
@@ -13,11 +16,12 @@
 
 #include "engine/applier.h"
 
-#define IN_FLIGHT_MAX 4u
+#define IN_FLIGHT_MAX     8u /* changes that are not durable yet */
+#define IN_FLIGHT_BATCHES 3u /* one is filled, one waits, one is applied */
 
-struct in_flight_batch {
+struct in_flight_change {
     struct change change;
-    struct event_batch batch;
+    struct in_flight *in_flight;
     bool is_done;
 };
 struct in_flight {
@@ -33,17 +37,22 @@ struct in_flight {
     enum status status;
     struct error error;
 
-    pthread_mutex_t lock;
+    struct event_batch *filling; /* the producer's; NULL: none */
+
+    pthread_mutex_t lock; /* for what the applier and the syncer change: is_done, free */
     pthread_cond_t done;
-    struct in_flight_batch batches[IN_FLIGHT_MAX];
-    uint32_t sent, ended; /* numbers; the batch is the number modulo IN_FLIGHT_MAX */
+    struct in_flight_change changes[IN_FLIGHT_MAX];
+    struct event_batch batches[IN_FLIGHT_BATCHES];
+    struct event_batch *free[IN_FLIGHT_BATCHES]; /* the newest last */
+    uint32_t free_count;
+    uint32_t sent, ended; /* numbers; the change is the number modulo IN_FLIGHT_MAX */
 };
 void in_flight_init(struct in_flight *in_flight, struct engine *engine);
 /* Waits for what is on its way. */
 void in_flight_release(struct in_flight *in_flight);
 
-/* An initialised batch to fill and then to send; what it held is still there, to be cleared or
- * reused. Waits for the oldest one where all are on their way. */
+/* An initialised batch to fill and then to send, the same until it is sent; what it held is still
+ * there, to be cleared or reused. Waits for one where none is free. */
 struct event_batch *in_flight_next(struct in_flight *in_flight);
 /* Sends the batch that in_flight_next gave. Returns what failed so far, of any batch: then nothing
  * more is sent. */

@@ -15,6 +15,7 @@ struct probe {
     uint8_t type;
     bool over_rate;
     bool is_alone; /* in its event */
+    bool is_same;  /* as the probe before, which has been found or added first */
 };
 struct set {                             /* of an event */
     uint32_t first, count;               /* its probes */
@@ -40,11 +41,25 @@ void resolve_scratch_destroy(struct resolve_scratch *scratch) {
 
 /* ---- one block: fetching ---- */
 
+/* Rows of one person often follow one another. */
+static bool is_as_before(const struct resolve_scratch *scratch, uint32_t type, struct text value) {
+    if (scratch->probe_count == 0) return false;
+    const struct probe *before = &scratch->probes[scratch->probe_count - 1];
+    return before->type == type && text_equal(before->value, value);
+}
+
 static bool collect_one(struct identity *identity, const struct event_batch *batch,
                         const struct event_identifier *given) {
     struct resolve_scratch *scratch = identity->resolve;
     if (given->type >= IDENTIFIER_TYPES_MAX) return false;
     struct text value = event_batch_text(batch, given->offset, given->length);
+    if (is_as_before(scratch, given->type, value)) {
+        struct probe *probe = &scratch->probes[scratch->probe_count++];
+        *probe = probe[-1];
+        probe->is_alone = false;
+        probe->is_same = true;
+        return true;
+    }
     const struct intake_rule *rule = &identity->intake[given->type];
     if (value_is_blocked(value, rule->blocked, rule->blocked_count) &&
         !value_is_listed(value, rule->allowed, rule->allowed_count)) {
@@ -81,6 +96,7 @@ static void fetch_probes(struct identity *identity) {
     struct resolve_scratch *scratch = identity->resolve;
     for (uint32_t i = 0; i < scratch->probe_count; i++) {
         struct probe *probe = &scratch->probes[i];
+        if (probe->is_same) continue;
         uint32_t probable = key_table_prefetch_text(&identity->identifiers, probe->hash);
         bool needs_single = probe->is_alone && probable != UINT32_MAX;
         if (needs_single) __builtin_prefetch(single_at(identity, probable));
@@ -131,6 +147,10 @@ static enum status count_day(struct identity *identity, struct probe *probe, int
 
 static bool find(const struct identity *identity, struct probe *probe) {
     struct key key = {probe->type, probe->value};
+    if (probe->is_same && probe[-1].id != NONE) {
+        probe->id = probe[-1].id;
+        return true;
+    }
     if (key_table_find(&identity->identifiers, key, probe->hash, &probe->id)) return true;
     if (spelling_alias(&identity->spelling, key, probe->hash, &probe->id)) return true;
     probe->id = NONE;

@@ -55,7 +55,7 @@
 #define INGEST_RAW_BYTES_MAX   (1u << 20)   /* of a quarantined row or group, header included */
 #define INGEST_GROUP_BYTES_MAX (1ull << 30) /* rows gathered for one_event_per */
 #define INGEST_GROUP_ROWS_MAX  PACKED_LIST_ITEMS_MAX /* rows of one event */
-#define INGEST_BATCH_EVENTS    5000u                 /* events a batch, by default */
+#define INGEST_BATCH_EVENTS    2500u                 /* events a batch, by default */
 #define INGEST_BATCH_BYTES     (1u << 20)            /* input bytes a batch, about */
 #define INGEST_THREADS_MAX     64u
 #define INGEST_BYTES_NAME      "bytes" /* of bytes that came through the API, for the file's name */

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+
 #include "base/memory.h"
 #include "engine/rows/rows.h"
 
 #define SLOTS_MIN 1024u
+
+static_assert(sizeof(struct row_slot) == 16, "a map is wiped for each frame");
 
 void row_map_release(struct row_map *map) {
     memory_free(map->slots);
@@ -23,7 +27,7 @@ void row_map_clear(struct row_map *map) {
 
 static struct row_slot *probe(struct row_slot *slots, size_t capacity, struct row_key key) {
     size_t at = key.low & (capacity - 1);
-    while (!row_key_is_none(slots[at].key) && !row_key_equal(slots[at].key, key))
+    while (slots[at].low != 0 && (slots[at].low != key.low || slots[at].high != key.high))
         at = (at + 1) & (capacity - 1);
     return &slots[at];
 }
@@ -31,7 +35,7 @@ static struct row_slot *probe(struct row_slot *slots, size_t capacity, struct ro
 uint32_t *row_map_find(const struct row_map *map, struct row_key key) {
     if (map->count == 0) return NULL;
     struct row_slot *slot = probe(map->slots, map->capacity, key);
-    return row_key_is_none(slot->key) ? NULL : &slot->value;
+    return slot->low == 0 ? NULL : &slot->value;
 }
 
 static bool grow(struct row_map *map) {
@@ -40,8 +44,9 @@ static bool grow(struct row_map *map) {
     struct row_slot *slots = memory_calloc(capacity, sizeof *slots);
     if (slots == NULL) return false;
     for (size_t i = 0; i < map->capacity; i++) {
-        if (!row_key_is_none(map->slots[i].key))
-            *probe(slots, capacity, map->slots[i].key) = map->slots[i];
+        const struct row_slot *from = &map->slots[i];
+        if (from->low != 0)
+            *probe(slots, capacity, (struct row_key){from->low, from->high}) = *from;
     }
     memory_free(map->slots);
     map->slots = slots;
@@ -52,8 +57,8 @@ static bool grow(struct row_map *map) {
 uint32_t *row_map_add(struct row_map *map, struct row_key key, uint32_t value) {
     if (!grow(map)) return NULL;
     struct row_slot *slot = probe(map->slots, map->capacity, key);
-    if (row_key_is_none(slot->key)) {
-        *slot = (struct row_slot){key, value};
+    if (slot->low == 0) {
+        *slot = (struct row_slot){key.low, key.high, value};
         map->count++;
     }
     return &slot->value;

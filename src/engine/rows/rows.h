@@ -39,8 +39,8 @@ enum row_verdict {
 
 /* A hash map from row keys to numbers, for the rows of one frame or of one load. */
 struct row_slot {
-    struct row_key key; /* none: free */
-    uint32_t value;
+    uint64_t low; /* of the key; 0: free */
+    uint32_t high, value;
 };
 struct row_map {
     struct row_slot *slots;

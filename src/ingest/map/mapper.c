@@ -347,7 +347,9 @@ static struct mark mark_of(const struct event_batch *batch) {
                          batch->bytes.length};
 }
 
-static void roll_back(struct event_batch *batch, struct mark mark) {
+static void roll_back(struct mapper *mapper, struct mark mark) {
+    struct event_batch *batch = mapper->batch;
+    mapper->usable_before = 0;
     batch->event_count = mark.events;
     batch->identifier_count = mark.identifiers;
     batch->line_count = mark.lines;
@@ -401,7 +403,7 @@ static enum status map_batch(struct mapper *mapper, struct job *job, uint32_t le
         struct mark mark = mark_of(mapper->batch);
         enum status status = map_message(mapper, &walk);
         bool doubt = status == STATUS_OK && mapper->doubt.text[0] != 0;
-        if (status == STATUS_INVALID) roll_back(mapper->batch, mark);
+        if (status == STATUS_INVALID) roll_back(mapper, mark);
         if (doubt) mapper->reason = mapper->doubt;
         bool leaves = status == STATUS_INVALID || doubt;
         tell_seen(mapper, mark, leaves ? mapper->reason.text : "");
@@ -489,6 +491,7 @@ enum status mapper_run(struct mapper *mapper, struct job *job, struct event_batc
     mapper->now_ms = job->now_ms;
     mapper->consent_count = 0;
     mapper->no_keys = 0;
+    mapper->usable_before = 0;
     mapper->near.events = 0;
     mapper->undeclared_events = mapper->undeclared_rest = 0;
     enum status placed = mapper->plan->group_column != COLUMN_NONE ? put_place(mapper) : STATUS_OK;
@@ -504,7 +507,7 @@ enum status mapper_run(struct mapper *mapper, struct job *job, struct event_batc
                                  : map_row(mapper, job, &job->rows[from], plain, &is_batch);
         bool doubt = status == STATUS_OK && mapper->doubt.text[0] != 0;
         if (status == STATUS_INVALID) {
-            roll_back(batch, mark);
+            roll_back(mapper, mark);
             mapper->no_keys = no_keys;
         }
         if (doubt) mapper->reason = mapper->doubt;

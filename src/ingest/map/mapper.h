@@ -101,7 +101,14 @@ struct mapper {
     int64_t now_ms;            /* when the present job's rows were received */
     struct text row;           /* the present one; within a batch the message */
     uint64_t line;
-    struct near_treatment near;     /* of this job */
+    struct near_treatment near; /* of this job */
+    /* The channel of the rows before, where it is a declared one: most files have few. */
+    struct {
+        char word[32];
+        uint32_t length, type; /* length 0: none is remembered */
+        uint8_t channel;
+    } channel_before;
+    size_t usable_before; /* of the batch: 1 + an identifier that may stand for a person; 0: none */
     uint64_t strange[MAPPER_NAMES]; /* hashes of events' names that are no built-in event's */
     uint32_t present_type;          /* of the row's event, once it is known; SYMBOL_NONE before */
     uint32_t said; /* by a consent, a relation, a message: which parts (mapper_closed.c) */

@@ -31,17 +31,36 @@ static enum status take_type(struct mapper *mapper, uint32_t *type, struct text 
     return status;
 }
 
+static bool is_channel_before(const struct mapper *mapper, struct text name) {
+    return name.length > 0 && name.length == mapper->channel_before.length &&
+           mapper->present_type == mapper->channel_before.type &&
+           memcmp(name.at, mapper->channel_before.word, name.length) == 0;
+}
+
+static void remember_channel(struct mapper *mapper, struct text name, uint32_t id) {
+    if (id == CHANNEL_UNDECLARED || name.length > sizeof mapper->channel_before.word) return;
+    memcpy(mapper->channel_before.word, name.at, name.length);
+    mapper->channel_before.length = name.length;
+    mapper->channel_before.type = mapper->present_type;
+    mapper->channel_before.channel = (uint8_t)id;
+}
+
 static enum status take_channel(struct mapper *mapper, uint8_t *channel, struct text *word) {
     const struct plan *plan = mapper->plan;
-    struct text name = {0};
+    struct text written = {0};
     uint32_t id = plan->source->channel;
     enum status status =
-        plan->channel_from_field ? mapper_field_text(mapper, &plan->channel, &name) : STATUS_OK;
-    name = canonical_trim(name);
-    if (status == STATUS_OK) status = mapper_channel_word(mapper, mapper->present_type, &name);
-    if (status == STATUS_OK && name.length > 0)
-        status = mapper_symbol(mapper, SYMBOL_CHANNEL, name, &id);
-    *word = name;
+        plan->channel_from_field ? mapper_field_text(mapper, &plan->channel, &written) : STATUS_OK;
+    *word = canonical_trim(written);
+    *channel = mapper->channel_before.channel;
+    if (status == STATUS_OK && is_channel_before(mapper, written)) return STATUS_OK;
+    if (status == STATUS_OK && word->length > 0) {
+        status = mapper_channel_word(mapper, mapper->present_type, word);
+        if (status == STATUS_OK && word->length > 0) {
+            status = mapper_symbol(mapper, SYMBOL_CHANNEL, *word, &id);
+            if (status == STATUS_OK) remember_channel(mapper, written, id);
+        }
+    }
     *channel = (uint8_t)id;
     return status;
 }
@@ -142,13 +161,26 @@ static bool is_usable(const struct plan *plan, uint32_t type, struct text value)
            plan->usable(plan->usable_context, rule, value);
 }
 
-static bool has_usable(const struct mapper *mapper, const struct event *event) {
+/* Rows of one person often follow one another. */
+static bool is_usable_before(const struct mapper *mapper, const struct event_identifier *given) {
+    const struct event_batch *batch = mapper->batch;
+    if (mapper->usable_before == 0) return false;
+    const struct event_identifier *before = &batch->identifiers[mapper->usable_before - 1];
+    return before->type == given->type && before->length == given->length &&
+           memcmp(batch->bytes.at + before->offset, batch->bytes.at + given->offset,
+                  given->length) == 0;
+}
+
+static bool has_usable(struct mapper *mapper, const struct event *event) {
     for (uint32_t i = 0; i < event->identifier_count; i++) {
         const struct event_identifier *given = &mapper->batch->identifiers[event->identifier + i];
         if (given->if_known) continue;
+        if (is_usable_before(mapper, given)) return true;
         if (is_usable(mapper->plan, given->type,
-                      event_batch_text(mapper->batch, given->offset, given->length)))
+                      event_batch_text(mapper->batch, given->offset, given->length))) {
+            mapper->usable_before = event->identifier + i + 1;
             return true;
+        }
     }
     return false;
 }

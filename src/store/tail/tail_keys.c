@@ -13,7 +13,7 @@
 /* Chunks that are allocated together: few at first; of a tail that grows so many that they fill
  * huge pages, which cost far fewer page faults. */
 #define GROUP_FIRST 128u
-#define GROUP_LATER 512u
+#define GROUP_LATER 256u
 /* Each share may leave a chunk unfilled: numbers run so far beyond the count of the keys. */
 #define NUMBERS_UNUSED     (TAIL_KEYS_SHARES << TAIL_KEYS_CHUNK_BITS)
 #define NUMBER_BITS_FEWEST 18u
@@ -22,7 +22,7 @@ static_assert(sizeof(struct tail_key) == 32, "two keys fill a cache line");
 static_assert(SLOTS_MIN / 2 + NUMBERS_UNUSED < 1u << NUMBER_BITS_FEWEST, "numbers fit in a slot");
 
 static inline uint32_t group_from(uint32_t chunk) {
-    return chunk < GROUP_LATER ? GROUP_FIRST : GROUP_LATER;
+    return chunk < GROUP_FIRST ? GROUP_FIRST : GROUP_LATER;
 }
 
 void tail_keys_init(struct tail_keys *keys, uint64_t first_position) {

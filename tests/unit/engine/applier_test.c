@@ -439,6 +439,38 @@ static void test_deciders_see_what_is_written(void **state) {
     assert_int_not_equal(shop_customer(&trial->shop, "email:new@x.example", DAY(9)).value, ID_NONE);
 }
 
+static void give_back(struct change *change) {
+    struct trial *trial = change->context;
+    assert_int_equal(change->did.events, 1); /* it is applied, and not completed yet */
+    sem_post(&trial->begun);
+}
+
+static void note_trial_done(struct change *change) {
+    sem_post(&((struct trial *)change->context)->done);
+}
+
+/* While the syncer stands, a batch that is applied goes back to its producer. */
+static void test_a_batch_comes_back_before_the_sync(void **state) {
+    struct trial *trial = *state;
+    struct change *first = next_change(trial, &(struct order){1, 1, "a@x.example", NULL, 1});
+    first->completed = stand_in_syncer;
+    first->context = trial;
+    submit(trial, first);
+    sem_wait(&trial->begun);
+    struct change *second = next_change(trial, &(struct order){2, 1, "a@x.example", NULL, 2});
+    second->written = give_back;
+    second->completed = note_trial_done;
+    second->context = trial;
+    submit(trial, second);
+    sem_wait(&trial->begun);
+    event_batch_clear(second->batch); /* the producer's again */
+    sem_post(&trial->go);
+    for (int i = 0; i < 2; i++) sem_wait(&trial->done);
+    assert_int_equal(second->status, STATUS_OK);
+    assert_int_equal(second->did.events, 1);
+    assert_int_equal(sem_trywait(&trial->begun), -1); /* once */
+}
+
 /* ---- decisions ---- */
 
 /* The engine's own events bring their personas along; a key that is known is a repeat. */
@@ -481,6 +513,7 @@ int main(void) {
         CASE(test_a_failed_sync_ends_all_changes),
         CASE(test_a_failed_write_is_undone),
         CASE(test_deciders_see_what_is_written),
+        CASE(test_a_batch_comes_back_before_the_sync),
         CASE(test_events_with_personas),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

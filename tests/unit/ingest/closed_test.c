@@ -118,6 +118,28 @@ static void names_of_events(void **state) {
               "Changed?"));
 }
 
+/* What a row says is judged anew where the row before said something else, or went away. */
+static void rows_in_turns(void **state) {
+    (void)state;
+    assert_string_equal(
+        trial_text(&ingest_trial, "sent",
+                   "id,crm,at,tr,ch\n1,1," AT ",retired,email\n2,null," AT ",retired,email\n"
+                   "3,null," AT ",retired,Email\n4,1," AT ",retired,fax machine\n"
+                   "5,1," AT ",retired,email\n6,1," AT ",retired,e-mail\n7,1," AT ",retired,\n"),
+        "Treatment Delivered 2024-01-02T00:00:00Z {crm:1} channel=\"email\" "
+        "treatment=\"retired\"\n"
+        "Treatment Delivered 2024-01-02T00:00:00Z {crm:null} channel=\"email\" "
+        "treatment=\"retired\"\n"
+        "Treatment Delivered 2024-01-02T00:00:00Z {crm:null} channel=\"email\" "
+        "treatment=\"retired\"\n"
+        "Treatment Delivered 2024-01-02T00:00:00Z {crm:1} channel=\"fax machine\" "
+        "treatment=\"retired\"\n"
+        "Treatment Delivered 2024-01-02T00:00:00Z {crm:1} channel=\"email\" "
+        "treatment=\"retired\"\n"
+        "Treatment Delivered 2024-01-02T00:00:00Z {crm:1} treatment=\"retired\"\n"
+        "BAD t.csv:7:0: 'e-mail' is no channel of this playbook: did you mean email?\n");
+}
+
 static void treatments(void **state) {
     (void)state;
     assert_string_equal(
@@ -299,6 +321,7 @@ int main(void) {
         cmocka_unit_test(channels_of_messages),
         cmocka_unit_test(relations),
         cmocka_unit_test(preferences),
+        cmocka_unit_test(rows_in_turns),
         cmocka_unit_test(reasons_that_hold),
     };
     return cmocka_run_group_tests(tests, begin, trial_end);

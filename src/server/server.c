@@ -9,12 +9,14 @@
 #include "base/memory.h"
 #include "base/time.h"
 #include "engine/applier.h"
+#include "engine/live/live_ingest.h"
 #include "server/http/daemon.h"
 #include "server/lane.h"
 #include "server/log.h"
 #include "server/metrics/metrics.h"
 #include "server/reload/reload.h"
 #include "server/server_internal.h"
+#include "server/take/feed.h"
 
 #define TICK_MS 1000
 
@@ -41,6 +43,8 @@ static enum status open_all(struct server *server, struct error *error) {
     if (status == STATUS_OK) status = open_engine(server, error);
     if (status == STATUS_OK)
         status = access_open(&server->access, file_system_os(), directory, error);
+    if (status == STATUS_OK) status = engine_live_create(&server->live, server->engine);
+    if (status == STATUS_OK) status = feed_create(&server->feed);
     if (status != STATUS_OK) return status;
     health_measure(server);
     if (server->options.run_command != NULL)
@@ -117,9 +121,12 @@ void server_destroy(struct server *server) {
     if (server->reload != NULL) reload_refuse(server);
     control_close(server->control);
     lane_destroy(server->lane);
+    engine_live_settle(server->live);
     /* Completes all that was accepted, so that deferred calls are answered. */
     if (server->engine != NULL) engine_close(server->engine);
+    engine_live_destroy(server->live);
     http_destroy(server->http);
+    feed_destroy(server->feed);
     metrics_destroy(server->metrics);
     access_close(server->access);
     reload_destroy(server->reload);

@@ -8,12 +8,13 @@
 #include "server/http/http.h"
 #include "server/server.h"
 
-struct metrics;    /* metrics/metrics.h */
-struct feed;       /* take/feed.h: what arrived, for the live tail */
-struct http;       /* http/daemon.h */
-struct lane;       /* lane.h */
-struct reload;     /* reload/reload.h */
-struct server_log; /* log.h */
+struct metrics;     /* metrics/metrics.h */
+struct feed;        /* take/feed.h: what arrived, for the live tail */
+struct engine_live; /* engine/live/live_ingest.h */
+struct http;        /* http/daemon.h */
+struct lane;        /* lane.h */
+struct reload;      /* reload/reload.h */
+struct server_log;  /* log.h */
 
 struct server {
     struct server_options options;
@@ -21,6 +22,7 @@ struct server {
     struct access *access;
     struct metrics *metrics;
     struct feed *feed;
+    struct engine_live *live;
     struct http *http;
     struct lane *lane;
     struct control *control; /* NULL: no commands are taken */

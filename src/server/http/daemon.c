@@ -110,7 +110,8 @@ enum status http_start(struct http **out, struct server *server, struct error *e
     http->patience_ms = TIME_SECOND_MS * (patience_s != 0 ? patience_s : SERVER_PATIENCE_SECONDS);
     pthread_mutex_init(&http->lock, NULL);
     enum status status = guard_prepare(http, error);
-    if (status == STATUS_OK) status = router_create(&http->router, error);
+    if (status == STATUS_OK)
+        status = router_create(&http->router, server->options.first_party_path, error);
     if (status == STATUS_OK) status = listen_on(http, error);
     if (status == STATUS_OK) read_port(http);
     if (status == STATUS_OK) status = start_daemon(http, error);

@@ -42,6 +42,9 @@
 struct http_router {
     const struct http_route **routes;
     uint32_t count;
+    /* Paths for browsers are also served behind this one (server_options.first_party_path). */
+    struct target prefix;
+    struct arena arena; /* of the prefix */
 };
 enum route_found { ROUTE_FOUND, ROUTE_NO_PATH, ROUTE_NO_METHOD };
 
@@ -181,7 +184,8 @@ void guard_options(struct http_call *call, const char *allow, bool for_browsers)
 enum status guard_prepare(struct http *http, struct error *error) MUST_USE;
 
 /* ---- routes.c ---- */
-enum status router_create(struct http_router *router, struct error *error) MUST_USE;
+enum status router_create(struct http_router *router, const char *first_party_path,
+                          struct error *error) MUST_USE;
 void router_release(struct http_router *router);
 /* `allow` (of 64 bytes) gets the methods of the path: "GET, HEAD, OPTIONS". */
 enum route_found router_find(const struct http_router *router, struct http_call *call,

@@ -7,12 +7,14 @@
 #include "server/metrics/metrics.h"
 #include "server/metrics/metrics_routes.h"
 #include "server/reload/reload_routes.h"
+#include "server/take/take_routes.h"
 
 static struct http_routes (*const tables[])(void) = {
     ask_routes,
     health_routes,
     metrics_routes,
     reload_routes,
+    take_routes,
 };
 
 /* Those without words come first, so that "/customers/count" is no customer. */
@@ -27,8 +29,24 @@ static void add_routes(struct http_router *router, bool with_words) {
     }
 }
 
-enum status router_create(struct http_router *router, struct error *error) {
+static enum status read_prefix(struct http_router *router, const char *path, struct error *error) {
+    arena_init(&router->arena, TARGET_BYTES_MAX);
+    if (path == NULL) return STATUS_OK;
+    enum status status = target_read(&router->prefix, text_from(path), &router->arena);
+    bool is_path = status == STATUS_OK && router->prefix.segment_count > 0 &&
+                   router->prefix.query.at == NULL && !router->prefix.ends_in_slash;
+    if (status == STATUS_NO_MEMORY || is_path) return status;
+    return error_set(error, STATUS_INVALID,
+                     "--first-party %.64s is no path: write it as /assets/x1, without a slash at "
+                     "its end",
+                     path);
+}
+
+enum status router_create(struct http_router *router, const char *first_party_path,
+                          struct error *error) {
     uint32_t count = 0;
+    enum status status = read_prefix(router, first_party_path, error);
+    if (status != STATUS_OK) return status;
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         count += (uint32_t)tables[i]().count;
     if (count >= METRICS_NO_ROUTE) return error_set(error, STATUS_LIMIT, "too many routes");
@@ -41,13 +59,25 @@ enum status router_create(struct http_router *router, struct error *error) {
 
 void router_release(struct http_router *router) {
     memory_free(router->routes);
+    arena_release(&router->arena);
     *router = (struct http_router){0};
 }
 
-/* "/v1/customers/{id}" against the segments of a target. */
-static bool matches(const char *path, const struct target *target,
+static bool has_prefix(const struct http_router *router, const struct target *target) {
+    const struct target *prefix = &router->prefix;
+    if (prefix->segment_count == 0 || target->segment_count <= prefix->segment_count) return false;
+    for (uint32_t i = 0; i < prefix->segment_count; i++)
+        if (!text_equal(prefix->segments[i], target->segments[i])) return false;
+    return true;
+}
+
+/* "/v1/customers/{id}" against the segments of a target, from this one on. */
+static bool matches(const char *path, const struct target *target, uint32_t segment,
                     struct text words[HTTP_PATH_WORDS_MAX]) {
-    uint32_t word = 0, segment = 0;
+    uint32_t word = 0;
+    size_t path_length = strlen(path);
+    bool ends_in_slash = path_length > 1 && path[path_length - 1] == '/';
+    if (ends_in_slash != target->ends_in_slash) return false;
     while (*path == '/') {
         const char *start = ++path;
         size_t length = strcspn(start, "/");
@@ -80,12 +110,14 @@ static void list_methods(uint32_t methods, char allow[64]) {
 
 enum route_found router_find(const struct http_router *router, struct http_call *call,
                              char allow[64], bool *for_browsers) {
-    uint32_t methods = 0;
+    uint32_t methods = 0,
+             behind = has_prefix(router, &call->target) ? router->prefix.segment_count : 0;
     *for_browsers = false;
     for (uint32_t i = 0; i < router->count; i++) {
         const struct http_route *route = router->routes[i];
         struct text words[HTTP_PATH_WORDS_MAX] = {0};
-        if (!matches(route->path, &call->target, words)) continue;
+        if (behind > 0 && !route->for_browsers) continue;
+        if (!matches(route->path, &call->target, behind, words)) continue;
         methods |= 1u << route->method;
         *for_browsers = *for_browsers || route->for_browsers;
         if (route->method != call->method) continue;

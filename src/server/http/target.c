@@ -104,8 +104,7 @@ enum status target_read(struct target *out, struct text raw, struct arena *arena
         enum status status = read_segment(out, (struct text){rest.at, end}, arena);
         if (status == STATUS_LIMIT) too_many = true;
         if (status != STATUS_OK && status != STATUS_LIMIT) return status;
-        /* "/a/" is not "/a". */
-        if (end + 1 == rest.length) return STATUS_INVALID;
+        if (end + 1 == rest.length) out->ends_in_slash = true;
         rest = behind(rest, end < rest.length ? end + 1 : end);
     }
     return too_many ? STATUS_LIMIT : STATUS_OK;

@@ -7,7 +7,8 @@
  * Each segment is percent-decoded once, behind the split at '/': "%2F" is a character of a segment
  * and never a border, and "%252e" is the three characters "%2e". Refused are all paths that two
  * readers might read in two ways: an empty segment, "." and "..", a percent sign without two hex
- * digits, control characters and text that is no UTF-8. So nothing needs to be cleaned later.
+ * digits, control characters and text that is no UTF-8. "/a/" is another path than "/a". So nothing
+ * needs to be cleaned later.
  *
  * Pure but for the arena. Any thread. */
 #ifndef SERVER_HTTP_TARGET_H
@@ -24,6 +25,7 @@ struct target {
     struct text query; /* as it came; `at` NULL where there is none */
     struct text segments[TARGET_SEGMENTS_MAX];
     uint32_t segment_count; /* 0: "/" */
+    bool ends_in_slash;     /* behind the last segment */
     bool is_star;           /* "*": OPTIONS of the whole server */
 };
 /* Reads a target as it stands in the request line. Texts point into `raw`, or into the arena where

@@ -55,6 +55,8 @@ struct cli {
     const char *first_party;         /* --first-party PATH */
     struct cli_names hosts, origins; /* --host NAME, --origin ORIGIN; repeated */
 
+    const char *event, *verdict, *key_file, *messages; /* tail */
+
     bool json, all, quiet, dry_run, yes, merge, lift, leftovers, help, accept_corrections, remap;
     bool write, decide, read, admin, is_public, no_claims; /* of `key add` */
     bool check, log_requests;                              /* of `serve` */
@@ -190,6 +192,7 @@ int command_backup(struct cli *cli);
 int command_erase(struct cli *cli);
 int command_fold(struct cli *cli);
 int command_status(struct cli *cli);
+int command_tail(struct cli *cli);
 int command_key(struct cli *cli);
 int command_serve(struct cli *cli);
 

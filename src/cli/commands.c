@@ -142,6 +142,18 @@ const struct command cli_commands[] = {
      "  attune serve --playbook playbook.yaml --check\n"
      "  attune serve --port 8421 --host events.shop.example --origin https://shop.example\n",
      0, 0, command_serve},
+    {"tail", "[URL]", "what arrives at a server, as it arrives",
+     "source event verdict key-file count json",
+     "One line a message: the time (UTC), what became of it, its source, its event, and who it is "
+     "about, masked. What is quarantined, turned away or refused says why. For finding out whether "
+     "a client is wired up rightly (docs/serve.md). It needs a key that may read, as $ATTUNE_KEY "
+     "or "
+     "in --key-file, and asks http://127.0.0.1:8420 unless told another address; a server that is "
+     "started again is asked again.\n\n"
+     "  attune tail\n"
+     "  attune tail --source web --verdict quarantined,refused\n"
+     "  attune tail http://127.0.0.1:8421 --json --count 1\n",
+     0, 1, command_tail},
     {"status", "", "events, customers, runs, bytes and what is in force", "json",
      "  attune status --json\n", 0, 0, command_status},
     {"fold", "", "move the newest events from the log into a run now", "merge json nice",

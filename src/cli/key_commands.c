@@ -89,14 +89,17 @@ static int print_added(const struct cli *cli, const struct access_key *key, cons
         json_member_string(writer, "key", shown);
         return cli_json_end(&json, stdout);
     }
+    /* The key alone goes to stdout, so that KEY=$(attune key add …) has it. */
     printf("%s\n", shown);
-    cli_wrap_format(2, "This is key %s. It is shown once: only its hash is kept.", key->id);
-    if (key->is_public)
-        cli_wrap_format(2,
-                        "It may stand in a page, where anybody can read it. What comes with it is "
-                        "believed as a public source is (docs/access.md).");
-    else
-        cli_wrap_format(2, "Keep it where only your servers can read it.");
+    fflush(stdout);
+    if (cli->quiet) return EXIT_OK;
+    fprintf(stderr, "This is key %s. It is shown once: only its hash is kept.\n", key->id);
+    cli_wrap(stderr,
+             key->is_public
+                 ? TEXT("It may stand in a page, where anybody can read it. What comes with it is "
+                        "believed as a public source is (docs/access.md).")
+                 : TEXT("Keep it where only your servers can read it."),
+             2);
     return EXIT_OK;
 }
 

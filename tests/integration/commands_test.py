@@ -8,12 +8,15 @@ import glob
 import json
 import os
 import re
+import select
 import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
 import unittest
+import urllib.error
+import urllib.request
 
 import world
 
@@ -74,6 +77,34 @@ def serve(line, folder):
     assert server.returncode == 0 and said.startswith("attune serves "), f"{line}: exit {server.returncode}\n{said}{rest}{log}"
     for entry in log.splitlines():
         json.loads(entry)
+
+
+def tail(line, folder):
+    """With a server on any free port. What is sent to a source that takes nothing is refused, and the tail shows it."""
+    keys = [subprocess.run([ATTUNE, "key", "add", *words], cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+            for words in (["--write", "--source", "web"], ["--read"])]
+    server = subprocess.Popen([ATTUNE, "serve", "--playbook", "playbook.yaml", "--port", "0"], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                              text=True)
+    address = server.stdout.readline().split()[-1]
+    words = [word for word in shlex.split(line)[1:] if not word.startswith("http://")]
+    watching = subprocess.Popen([ATTUNE, *words, address], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ, ATTUNE_KEY=keys[1]))
+    try:
+        while not select.select([watching.stdout], [], [], 0.1)[0]:
+            assert watching.poll() is None, f"{line}: exit {watching.returncode}\n{watching.stderr.read()}"
+            request = urllib.request.Request(address + "/v1/track", b'{"userId":"u1","event":"Clicked"}', {"Authorization": "Bearer " + keys[0]})
+            try:
+                urllib.request.urlopen(request, timeout=60)
+            except urllib.error.HTTPError as refused:
+                assert refused.code == 503, refused.code
+        assert "refused" in watching.stdout.readline()
+        if "--count" in words:
+            assert watching.wait(60) == 0
+    finally:
+        watching.terminate()
+        server.terminate()
+        watching.communicate(timeout=60)
+        server.communicate(timeout=60)
+    assert server.returncode == 0
 
 
 def prepare(folder):
@@ -201,6 +232,8 @@ class Examples(World):
                     os.remove(os.path.join(folder, "playbook.yaml"))
                 if line.startswith("attune serve") and "--check" not in line:
                     serve(line, folder)
+                elif line.startswith("attune tail"):
+                    tail(line, folder)
                 else:
                     shell(line, folder)
                 ran += 1

@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""tutorial_test.py ATTUNE TUTORIAL -- runs docs/tutorial.md in an empty folder, as a newcomer would.
+"""tutorial_test.py ATTUNE PAGE -- runs docs/tutorial.md, or another page, in an empty folder, as a newcomer would.
 
 Each `sh` block is run as a whole; of each `console` block the lines that begin with "$ ". Every command must exit 0, and print what the
 page shows, blanks aside (shown.py says how "…" shortens it): a page that shows what no command prints any more is a defect. A command
-under which the page shows nothing may print anything. Prints a TAP line a command.
+under which the page shows nothing may print anything. What a page starts in the background, with its number in NAME.pid, is ended with
+it. Prints a TAP line a command.
 """
+import contextlib
+import glob
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -59,5 +63,8 @@ with tempfile.TemporaryDirectory() as folder:
         if result.returncode != 0:
             print("# " + result.stderr.strip().replace("\n", "\n# "))
         report(result.returncode == 0, "block: " + block.split("\n")[0])
+    for name in glob.glob(os.path.join(folder, "*.pid")):
+        with contextlib.suppress(ProcessLookupError), open(name, encoding="utf-8") as file:
+            os.kill(int(file.read()), signal.SIGTERM)
 print("1..%d" % count)
 sys.exit(failed > 0)

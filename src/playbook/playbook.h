@@ -132,6 +132,25 @@ struct row_rules {
 #define CORRECTIONS_MAX         1000
 #define CORRECTIONS_MAX_PERCENT 20.0
 
+/* How a request shows that it comes from whom it says. The four of vendors also say what its body
+ * means: their events become rows of the usual JSON form (docs/serve.md, Webhooks). */
+enum signature_scheme {
+    SIGNATURE_NONE,
+    SIGNATURE_HMAC_SHA256, /* of the body, in a header */
+    SIGNATURE_SENDGRID,
+    SIGNATURE_MAILGUN,
+    SIGNATURE_TWILIO,
+    SIGNATURE_SES_SNS,
+    SIGNATURE_SCHEME_COUNT
+};
+struct signature_rule {
+    enum signature_scheme scheme;
+    struct text secret; /* the name of the environment variable that holds it */
+    struct text header; /* hmac_sha256: which one has the signature */
+    struct text url;    /* twilio: what was signed; empty: the address that was asked */
+    int64_t max_age_ms; /* signed longer ago: refused; 0: it may be of any age */
+};
+
 struct source {
     struct text name;
     uint32_t symbol; /* SYMBOL_SOURCE */
@@ -185,6 +204,9 @@ struct source {
     /* One entry for each column; one rule may have several. */
     const struct identifier_map *identifiers;
     uint32_t identifier_count;
+    /* "/in/NAME", where its rows come in requests; empty: they don't, or by a write key. */
+    struct text listen;
+    struct signature_rule signature;
     struct place place;
 };
 struct lookup_rule {

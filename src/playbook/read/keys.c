@@ -60,8 +60,15 @@ static const char *const source_names[SOURCE_COUNT] = {
     [SOURCE_DELIMITER] = "delimiter", [SOURCE_QUOTE] = "quote", [SOURCE_SKIP_LINES] = "skip_lines",
     [SOURCE_HEADER] = "header", [SOURCE_COLUMNS] = "columns", [SOURCE_ZONE] = "zone",
     [SOURCE_DATES] = "dates", [SOURCE_DECIMAL] = "decimal",
+    [SOURCE_LISTEN] = "listen", [SOURCE_SIGNATURE] = "signature",
 };
 KEY_SET(source, "a source");
+
+static const char *const signature_names[SIGNATURE_COUNT] = {
+    [SIGNATURE_KEY_SCHEME] = "scheme", [SIGNATURE_KEY_SECRET] = "secret", [SIGNATURE_KEY_HEADER] = "header",
+    [SIGNATURE_KEY_URL] = "url", [SIGNATURE_KEY_MAX_AGE] = "max_age",
+};
+KEY_SET(signature, "a signature");
 
 static const char *const trait_names[TRAIT_COUNT] = {
     [TRAIT_IS] = "is", [TRAIT_SAYS] = "says", [TRAIT_TOPIC] = "topic",
@@ -152,5 +159,6 @@ const struct key_set *const playbook_key_sets[] = {
     &goal_keys,   &model_keys,         &levers_keys,     &action_keys,    &channel_keys,
     &policy_keys, &holdout_keys,       &decide_keys,     &messaging_keys, &placement_keys,
     &bundle_keys, &customer_zone_keys,
+    &signature_keys,
 };
 const uint32_t playbook_key_set_count = sizeof playbook_key_sets / sizeof *playbook_key_sets;

@@ -88,7 +88,17 @@ enum source_key {
     SOURCE_ZONE,
     SOURCE_DATES,
     SOURCE_DECIMAL,
+    SOURCE_LISTEN,
+    SOURCE_SIGNATURE,
     SOURCE_COUNT
+};
+enum signature_key {
+    SIGNATURE_KEY_SCHEME,
+    SIGNATURE_KEY_SECRET,
+    SIGNATURE_KEY_HEADER,
+    SIGNATURE_KEY_URL,
+    SIGNATURE_KEY_MAX_AGE,
+    SIGNATURE_COUNT
 };
 enum trait_key { TRAIT_IS, TRAIT_SAYS, TRAIT_TOPIC, TRAIT_COUNT };
 enum scenario_key { SCENARIO_WHEN, SCENARIO_GOALS, SCENARIO_COUNT };
@@ -183,6 +193,7 @@ extern const struct key_set top_keys, customer_keys, identifier_keys, consent_ke
     visits_keys, source_keys, trait_keys, scenario_keys, landmarks_keys, goal_keys, model_keys,
     levers_keys, action_keys, channel_keys, policy_keys, holdout_keys, decide_keys, messaging_keys,
     placement_keys, bundle_keys, customer_zone_keys;
+extern const struct key_set signature_keys;
 
 /* All of them, for the test that compares them with the schema. */
 extern const struct key_set *const playbook_key_sets[];

@@ -20,7 +20,8 @@ static void read_format(struct reader *reader, const struct source_entry *entry)
     const struct yaml_node *node = entry->values[SOURCE_FORMAT];
     uint32_t index = 0;
     if (node == NULL) {
-        source->format = is_json_name(source->file) ? SOURCE_NDJSON : SOURCE_CSV;
+        bool is_json = is_json_name(source->file) || source->listen.length > 0;
+        source->format = is_json ? SOURCE_NDJSON : SOURCE_CSV;
     } else if (reader_name_of(reader, node, "format", known, 3, &index)) {
         source->format = index == 0 ? SOURCE_CSV : SOURCE_NDJSON;
         source->segment = index == 2;
@@ -87,6 +88,7 @@ static void read_file(struct reader *reader, struct source_entry *entry) {
     struct source *source = entry->source;
     const struct yaml_node *const *values = entry->values;
     if (values[SOURCE_FILE]) (void)reader_text(reader, values[SOURCE_FILE], "file", &source->file);
+    door_begin(reader, entry);
     read_format(reader, entry);
     source->has_header = true;
     source->zone = reader->playbook->zone;
@@ -146,7 +148,9 @@ static void read_channel(struct reader *reader, struct source_entry *entry) {
     bool declared;
     source->channel_from = (struct field_source){
         .kind = FIELD_CONSTANT, .type = VALUE_TEXT, .place = node_place(entry->key)};
-    struct text name = source->format == SOURCE_NDJSON ? TEXT("web") : TEXT("other");
+    struct text name = door_identifier(source).length > 0 ? door_channel(source)
+                       : source->format == SOURCE_NDJSON  ? TEXT("web")
+                                                          : TEXT("other");
     source->channel_from.text = name;
     (void)reader_symbol(reader, entry->key, SYMBOL_CHANNEL, name, &source->channel);
     if (node == NULL) return;
@@ -324,12 +328,16 @@ static bool rule_read(struct reader *reader, const struct yaml_node *key, uint32
     return false;
 }
 
-/* Adds the Segment spec's userId and anonymousId, where the playbook has identifiers for them. */
+/* Adds the Segment spec's userId and anonymousId, where the playbook has identifiers for them; of a
+ * vendor's requests the address that the message went to. */
 static void usual_key(struct reader *reader, struct source_entry *entry) {
-    static const struct {
-        struct text rule, path;
-    } usual[] = {{{"user_id", 7}, {"userId", 6}}, {{"anonymous_id", 12}, {"anonymousId", 11}}};
     struct source *source = entry->source;
+    struct text of_vendor = door_identifier(source);
+    const struct {
+        struct text rule, path;
+    } usual[] = {{of_vendor.length > 0 ? of_vendor : TEXT("user_id"),
+                  of_vendor.length > 0 ? of_vendor : TEXT("userId")},
+                 {TEXT("anonymous_id"), TEXT("anonymousId")}};
     struct identifier_map *maps = reader_alloc(reader, 2, sizeof *maps);
     if (maps == NULL) return;
     source->identifiers = maps;
@@ -344,10 +352,13 @@ static void usual_key(struct reader *reader, struct source_entry *entry) {
                                      .place = node_place(entry->key)}};
     }
     if (source->identifier_count > 0) return;
-    const char *hint = source->format == SOURCE_NDJSON
-                           ? "declare user_id and anonymous_id under customer: identifiers, or "
-                             "write key: { identifier: path }"
-                           : "write key: { identifier: column }, such as key: { email: email }";
+    const char *hint =
+        of_vendor.length > 0
+            ? "declare email, or phone for text messages, under customer: identifiers"
+        : source->format == SOURCE_NDJSON
+            ? "declare user_id and anonymous_id under customer: identifiers, or "
+              "write key: { identifier: path }"
+            : "write key: { identifier: column }, such as key: { email: email }";
     reader_error(reader, node_place(entry->key), "source %.*s says not whose events they are: %s",
                  TEXT_ARG(source->name), hint);
 }
@@ -451,6 +462,7 @@ void sources_read(struct reader *reader, struct source_reading *sources) {
             (void)column_read(reader, entry, entry->values[SOURCE_ONE_EVENT_PER], "one_event_per",
                               &entry->source->one_event_per);
         }
+        door_read(reader, sources, entry);
         read_key(reader, entry);
         read_row_key(reader, entry);
         row_rules_read(reader, entry);

@@ -33,6 +33,15 @@ bool field_read(struct reader *reader, struct source_entry *entry, const struct 
 /* Reads a property's mapping: a field, or a list of fields, which makes a list of records. */
 bool field_list_read(struct reader *reader, struct source_entry *entry,
                      const struct yaml_node *node, struct text path, struct field_source *out);
+/* doors.c. `listen:` and `signature:` of a source that takes requests. The first is called before
+ * its format is read, the second behind. */
+void door_begin(struct reader *reader, struct source_entry *entry);
+void door_read(struct reader *reader, const struct source_reading *sources,
+               struct source_entry *entry);
+/* Where the source takes a vendor's requests: the identifier that its rows have; else empty. */
+struct text door_identifier(const struct source *source);
+/* … and the channel of its messages. */
+struct text door_channel(const struct source *source);
 /* Reads a column's name and nothing else (one_event_per). */
 bool column_read(struct reader *reader, const struct source_entry *entry,
                  const struct yaml_node *node, const char *what, struct text *out);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/take/segment.h"
 
-#include <sodium.h>
-
+#include "server/take/message_body.h"
 #include "server/take/take.h"
 
 /* ---- answers ---- */
@@ -34,48 +33,14 @@ static void answer_pixel(struct http_call *call, const struct live_call *did) {
     http_answer(call, 200, "image/gif", (struct text){(const char *)pixel, sizeof pixel});
 }
 
-/* ---- one body as one row ---- */
-
-/* The body's members go between what the server knows better and what the sender may leave out:
- * {"receivedAt":"…",  members  ,"type":"track"} */
-static bool row_of_object(struct http_call *call, struct text body, const char *type,
-                          struct ingest_live_row *row) {
-    struct text members = text_trim((struct text){body.at + 1, body.length - 2});
-    struct text head = take_row_head(call);
-    const char *comma = members.length > 0 ? "," : "";
-    const char *begin = arena_format(http_arena(call), "%.*s%s", TEXT_ARG(head), comma);
-    const char *end =
-        type != NULL ? arena_format(http_arena(call), ",\"type\":\"%s\"}", type) : "}";
-    if (head.at == NULL || begin == NULL || end == NULL) return false;
-    *row =
-        (struct ingest_live_row){.head = text_from(begin), .body = members, .tail = text_from(end)};
-    return true;
-}
-
-/* A bare list of messages. */
-static bool row_of_list(struct http_call *call, struct text body, struct ingest_live_row *row) {
-    struct text head = take_row_head(call);
-    const char *begin = arena_format(http_arena(call), "%.*s,\"batch\":", TEXT_ARG(head));
-    if (head.at == NULL || begin == NULL) return false;
-    *row = (struct ingest_live_row){.head = text_from(begin), .body = body, .tail = TEXT("}")};
-    return true;
-}
-
-static bool stands_in(struct text body, char open, char close) {
-    return body.length >= 2 && body.at[0] == open && body.at[body.length - 1] == close;
-}
+/* ---- one body ---- */
 
 /* Stores what the call's key may send. `type` NULL: a batch. */
 static void take_body(struct http_call *call, struct text body, const char *type,
                       struct text hidden,
                       void (*answer)(struct http_call *call, const struct live_call *did)) {
-    struct ingest_live_row row = {.body = body}; /* where it is neither, the reader says why */
-    bool made = true;
-    if (stands_in(body, '{', '}'))
-        made = row_of_object(call, body, type, &row);
-    else if (stands_in(body, '[', ']'))
-        made = row_of_list(call, body, &row);
-    if (!made) {
+    struct ingest_live_row row;
+    if (message_body_row(body, type, http_received_ms(call), http_arena(call), &row) != STATUS_OK) {
         http_problem_of(call, STATUS_NO_MEMORY, NULL);
         return;
     }
@@ -111,7 +76,7 @@ static void answer_no_type(struct http_call *call) {
 
 void segment_post(struct http_call *call) {
     struct text body = text_trim(http_body(call));
-    struct text key = take_header_key(call), in_body = take_body_key(body);
+    struct text key = take_header_key(call), in_body = message_body_key(body);
     const char *type = type_of_path(call);
     if (type == NULL) {
         answer_no_type(call);
@@ -124,7 +89,7 @@ void segment_post(struct http_call *call) {
 /* Of a batch nothing beside its messages is stored, so the key need not be hidden. */
 void segment_post_batch(struct http_call *call) {
     struct text body = text_trim(http_body(call)), key = take_header_key(call);
-    if (key.length == 0) key = take_body_key(body);
+    if (key.length == 0) key = message_body_key(body);
     if (!http_authorize(call, key)) return;
     take_body(call, body, NULL, (struct text){0}, answer_json);
 }
@@ -135,30 +100,10 @@ void segment_post_metrics(struct http_call *call) {
 
 /* ---- the pixel ---- */
 
-/* Base64, also of its alphabet for addresses, with or without padding. A '+' may have become a
- * blank. `at` NULL: it is none. */
-static struct text decode(struct http_call *call, struct text data) {
-    struct arena *arena = http_arena(call);
-    char *plain = arena_alloc(arena, (size_t)data.length + 1);
-    unsigned char *out = arena_alloc(arena, (size_t)data.length + JSON_PADDING);
-    size_t length = 0;
-    if (plain == NULL || out == NULL || data.length == 0) return (struct text){0};
-    for (uint32_t i = 0; i < data.length; i++) {
-        char c = data.at[i];
-        plain[i] = (char)(c == ' ' || c == '-' ? '+' : c == '_' ? '/' : c);
-    }
-    while (data.length > 0 && plain[data.length - 1] == '=') data.length--;
-    if (sodium_base642bin(out, data.length, plain, data.length, NULL, &length, NULL,
-                          sodium_base64_VARIANT_ORIGINAL_NO_PADDING) != 0)
-        return (struct text){0};
-    memset(out + length, 0, JSON_PADDING);
-    return (struct text){(const char *)out, (uint32_t)length};
-}
-
 void segment_pixel(struct http_call *call) {
     const char *type = type_named(http_path_word(call, 0));
-    struct text body = text_trim(decode(call, http_query(call, "data")));
-    struct text key = take_header_key(call), in_body = take_body_key(body);
+    struct text body = message_body_decode(http_query(call, "data"), http_arena(call));
+    struct text key = take_header_key(call), in_body = message_body_key(body);
     if (type == NULL) {
         answer_no_type(call);
         return;

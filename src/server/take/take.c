@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/take/take.h"
 
-#include "base/json_skip.h"
-#include "base/time.h"
 #include "engine/engine.h"
 #include "server/server_internal.h"
 #include "server/take/feed.h"
@@ -170,14 +168,6 @@ void take_rows(struct http_call *call, const struct take_rows *rows) {
 
 /* ---- keys ---- */
 
-/* The text of a JSON string that needs no unescaping, as keys are; empty where it is none. */
-static struct text plain_string(struct text written) {
-    bool is_string = written.length > 2 && written.at[0] == '"' &&
-                     written.at[written.length - 1] == '"' &&
-                     memchr(written.at, '\\', written.length) == NULL;
-    return is_string ? (struct text){written.at + 1, written.length - 2} : (struct text){0};
-}
-
 /* "NAME:KEY" or "KEY". */
 static struct text behind_colon(struct text key) {
     const char *colon = key.length > 0 ? memchr(key.at, ':', key.length) : NULL;
@@ -190,15 +180,4 @@ struct text take_header_key(struct http_call *call) {
     struct text key = http_header_key(call);
     if (key.length == 0) key = behind_colon(text_trim(http_header(call, "X-Write-Key")));
     return key.length > 0 ? key : http_query(call, "writeKey");
-}
-
-struct text take_body_key(struct text body) {
-    return plain_string(json_member_as_written(body, TEXT("writeKey")));
-}
-
-struct text take_row_head(struct http_call *call) {
-    char time[32];
-    (void)time_format(http_received_ms(call), time);
-    const char *head = arena_format(http_arena(call), "{\"receivedAt\":\"%s\"", time);
-    return head != NULL ? text_from(head) : (struct text){0};
 }

@@ -40,11 +40,5 @@ void take_rows(struct http_call *call, const struct take_rows *rows);
  * X-Write-Key ("KEY" or "ANY:KEY", since one SDK wants a name before it), ?writeKey=. Empty where
  * it stands in none of them. */
 struct text take_header_key(struct http_call *call);
-/* `writeKey` of a JSON object, as its bytes stand there; empty where it has none. */
-struct text take_body_key(struct text body);
-
-/* {"receivedAt":"…" as a row begins, without a comma; in the call's arena. `at` NULL without
- * memory. */
-struct text take_row_head(struct http_call *call);
 
 #endif

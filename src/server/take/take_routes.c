@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/take/take_routes.h"
 
+#include "server/take/door.h"
 #include "server/take/feed.h"
 #include "server/take/segment.h"
 #include "server/take/settings.h"
@@ -54,6 +55,12 @@ static const struct http_route routes[] = {
      .right = ACCESS_NOBODY,
      .for_browsers = true,
      .handle = settings_rudder},
+    {.method = HTTP_POST,
+     .path = "/in/{name}",
+     .right = ACCESS_NOBODY,
+     .body_max = TAKE_BODY_BYTES,
+     .body_inflated = TAKE_BODY_BYTES,
+     .handle = door_post},
     {.method = HTTP_GET,
      .path = "/v1/events/stream",
      .right = ACCESS_READ,

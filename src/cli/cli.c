@@ -139,7 +139,7 @@ static const struct option options[] = {
      offsetof(struct cli, verdict), false, false},
     {"key-file", "FILE", "the key stands in this file (default $ATTUNE_KEY)",
      offsetof(struct cli, key_file), false, false},
-    {"count", "N", "end after so many", offsetof(struct cli, count), false, false},
+    {"messages", "N", "end behind so many messages", offsetof(struct cli, messages), false, false},
     {"check", NULL, "say what would be wrong, and start nothing", offsetof(struct cli, check),
      false, false},
 };

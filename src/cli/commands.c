@@ -143,7 +143,7 @@ const struct command cli_commands[] = {
      "  attune serve --port 8421 --host events.shop.example --origin https://shop.example\n",
      0, 0, command_serve},
     {"tail", "[URL]", "what arrives at a server, as it arrives",
-     "source event verdict key-file count json",
+     "source event verdict key-file messages json",
      "One line a message: the time (UTC), what became of it, its source, its event, and who it is "
      "about, masked. What is quarantined, turned away or refused says why. For finding out whether "
      "a client is wired up rightly (docs/serve.md). It needs a key that may read, as $ATTUNE_KEY "
@@ -152,7 +152,7 @@ const struct command cli_commands[] = {
      "started again is asked again.\n\n"
      "  attune tail\n"
      "  attune tail --source web --verdict quarantined,refused\n"
-     "  attune tail http://127.0.0.1:8421 --json --count 1\n",
+     "  attune tail http://127.0.0.1:8421 --json --messages 1\n",
      0, 1, command_tail},
     {"status", "", "events, customers, runs, bytes and what is in force", "json",
      "  attune status --json\n", 0, 0, command_status},

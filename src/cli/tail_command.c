@@ -26,7 +26,7 @@ struct tail {
     char bytes[4096]; /* read and not yet taken: [used, filled) */
     size_t used, filled;
     struct buffer line;
-    char event[32];     /* of the message under way */
+    char event[32]; /* of the message under way */
     struct json_parser *json;
     uint64_t seen, wanted; /* wanted 0: until it is stopped */
     bool was_open;
@@ -278,9 +278,9 @@ int command_tail(struct cli *cli) {
     int code = read_url(&tail, cli->word_count > 0 ? cli->words[0] : USUAL_URL);
     if (code == EXIT_OK) code = read_key(&tail);
     if (code != EXIT_OK) return code;
-    if (cli->count != NULL &&
-        (text_to_int64(text_from(cli->count), &count) != STATUS_OK || count <= 0))
-        return cli_fail_text("--count %s: write a number from 1 on", cli->count);
+    if (cli->messages != NULL &&
+        (text_to_int64(text_from(cli->messages), &count) != STATUS_OK || count <= 0))
+        return cli_fail_text("--messages %s: write a number from 1 on", cli->messages);
     tail.wanted = (uint64_t)count;
     build_path(&tail);
     if (json_parser_create(&tail.json, LINE_BYTES_MAX) != STATUS_OK)

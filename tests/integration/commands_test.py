@@ -97,7 +97,7 @@ def tail(line, folder):
             except urllib.error.HTTPError as refused:
                 assert refused.code == 503, refused.code
         assert "refused" in watching.stdout.readline()
-        if "--count" in words:
+        if "--messages" in words:
             assert watching.wait(60) == 0
     finally:
         watching.terminate()

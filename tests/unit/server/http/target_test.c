@@ -25,14 +25,19 @@ static void segments_are_decoded_once(void **state) {
     assert_int_equal(read(&target, "/"), STATUS_OK);
     assert_int_equal(target.segment_count, 0);
     assert_null(target.query.at);
+    assert_false(target.ends_in_slash);
+    assert_int_equal(read(&target, "/a/?b=1"), STATUS_OK); /* another path than /a */
+    assert_int_equal(target.segment_count, 1);
+    assert_true(target.ends_in_slash);
+    assert_text(target.query, "b=1");
     arena_clear(&arena);
 }
 
 static void tricks_are_refused(void **state) {
     static const char *const tricks[] = {
-        "",      "a",       "/..",   "/a/../b",    "/a/./b", "/%2e%2E/etc", "/.%2e",    "//a",
-        "/a//b", "/a/",     "/%",    "/%4",        "/%zz",   "/%00",        "/a%0Ab",   "/%7f",
-        "/%ff",  "/%c0%af", "/\xff", "/%ed%a0%80", "?a=b",   "/a/%2e/b",    "/a/%2e%2e"};
+        "",        "a",     "/..",        "/a/../b", "/a/./b",   "/%2e%2E/etc", "/.%2e", "//a",
+        "/a//b",   "/%",    "/%4",        "/%zz",    "/%00",     "/a%0Ab",      "/%7f",  "/%ff",
+        "/%c0%af", "/\xff", "/%ed%a0%80", "?a=b",    "/a/%2e/b", "/a/%2e%2e"};
     (void)state;
     for (size_t i = 0; i < sizeof tricks / sizeof *tricks; i++) {
         struct target target;

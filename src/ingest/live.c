@@ -10,7 +10,8 @@ struct ingest_live {
     struct ingest_settings settings;
     struct plan *plan;
     struct mapper *mapper;
-    struct job job; /* its batch is not used */
+    struct job job;      /* its batch is not used */
+    uint64_t undeclared; /* of the latest request */
 };
 
 static enum status check_source(const struct source *source, struct error *error) {
@@ -97,10 +98,15 @@ static enum status map_rows(struct ingest_live *live, const struct ingest_live_r
         status = add_row(job, &rows[i], error);
         job->rows[0].line = i + 1;
         if (status == STATUS_OK) status = mapper_run(mapper, job, batch);
+        live->undeclared += job->undeclared_events;
         if (status == STATUS_OK && mapper->is_no_json && batch->event_count == events)
             status = error_set(error, STATUS_INVALID, "%s", mapper->reason.text);
     }
     return status;
+}
+
+uint64_t ingest_live_undeclared(const struct ingest_live *live) {
+    return live->undeclared;
 }
 
 enum status ingest_live_map(struct ingest_live *live, const struct ingest_live_row *rows,
@@ -110,6 +116,7 @@ enum status ingest_live_map(struct ingest_live *live, const struct ingest_live_r
     struct mapper *mapper = live->mapper;
     const struct event_batch before = *batch;
     live->job.now_ms = received_ms;
+    live->undeclared = 0;
     mapper->live.number = number;
     mapper->live.messages = 0;
     mapper->live.seen = *seen;

@@ -66,5 +66,7 @@ enum status ingest_live_map(struct ingest_live *live, const struct ingest_live_r
                             size_t count, int64_t received_ms, uint64_t number,
                             const struct ingest_seen *seen, struct event_batch *batch,
                             struct error *error) MUST_USE;
+/* How many events of the latest request have a name that nobody declared. */
+uint64_t ingest_live_undeclared(const struct ingest_live *live);
 
 #endif

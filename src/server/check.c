@@ -2,6 +2,7 @@
 /* attune serve --check: what would be wrong before it starts. */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -47,6 +48,20 @@ static void tell_status(struct checking *checking, enum status status, const str
     tell(checking, true, "%s", error->text[0] != '\0' ? error->text : status_name(status));
 }
 
+/* A source whose secret is missing refuses all that comes to it. */
+static void check_secrets(struct checking *checking, const struct playbook *playbook) {
+    for (uint32_t i = 0; playbook != NULL && i < playbook->source_count; i++) {
+        const struct source *source = &playbook->sources[i];
+        char name[80];
+        snprintf(name, sizeof name, "%.*s", TEXT_ARG(source->signature.secret));
+        if (source->listen.length == 0 || getenv(name) != NULL) continue;
+        tell(checking, false,
+             "source %.*s listens at %.*s, and $%s is not set here: its requests would be refused "
+             "with 503 until the server is started with it",
+             TEXT_ARG(source->name), TEXT_ARG(source->listen), name);
+    }
+}
+
 /* The file alone, where there is no directory yet. */
 static void check_playbook(struct checking *checking) {
     const char *file = checking->options->playbook_file;
@@ -67,6 +82,7 @@ static void check_playbook(struct checking *checking) {
         if (errors != NULL) tell_playbook_errors(checking, errors);
         if (status != STATUS_OK && (errors == NULL || errors->count == 0))
             tell_status(checking, status, &error);
+        check_secrets(checking, playbook);
     }
     playbook_destroy(playbook);
     symbols_destroy(symbols);
@@ -97,7 +113,10 @@ static void check_directory(struct checking *checking) {
     if (status == STATUS_OK && engine_playbook(engine) == NULL)
         tell(checking, false, "%s has no playbook yet: until one comes the server is not ready",
              options->directory);
-    if (status == STATUS_OK) engine_close(engine);
+    if (status == STATUS_OK) {
+        check_secrets(checking, engine_playbook(engine));
+        engine_close(engine);
+    }
     memory_free(errors);
 }
 

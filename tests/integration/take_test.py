@@ -200,6 +200,14 @@ class Take(unittest.TestCase):
         self.assertEqual((answer["events"], answer["quarantined"]), (2, 1))  # the bad ones wait together, as a batch of their own
         self.assertEqual(self.server.send("/v1/track", {"userId": user})["quarantined"], 1)
 
+    def test_a_bad_message_that_is_sent_again_waits_once(self):
+        bad = {"userId": self.user(), "event": "Clicked", "properties": {"price": "dear"}}
+        for second, quarantined in ((1, 1), (2, 0)):
+            sent = f"2026-01-01T00:00:0{second}Z"
+            self.assertEqual(self.server.send("/v1/track", {**bad, "sentAt": sent})["quarantined"], quarantined)
+            self.assertEqual(self.server.send("/v1/batch", {"batch": [{**bad, "type": "track"}], "sentAt": sent})["quarantined"], quarantined)
+        self.assertEqual(self.server.send("/v1/track", {**bad, "properties": {"price": "cheap"}})["quarantined"], 1)
+
     def test_no_key_is_stored(self):
         self.server.post("/v1/track", {"writeKey": self.server.page_key, "note": "it waits in quarantine"}, key="")
         self.server.post("/v1/batch", {"writeKey": self.server.page_key, "batch": [{"note": "it waits, too"}]}, key="")
@@ -255,6 +263,18 @@ class Take(unittest.TestCase):
         self.assertEqual(self.server.ask("GET", "/v1/pixel/track?data=!!!").status, 400)
         self.assertEqual(self.server.ask("GET", "/v1/pixel/track").status, 400)
         self.assertEqual(self.server.ask("GET", "/v1/pixel/track?data=" + base64.b64encode(b'{"userId":"u"}').decode()).status, 401)
+
+    def test_events_are_counted_by_source(self):
+        def counted():
+            text = self.server.ask("GET", "/metrics", Authorization="Bearer " + self.server.read_key).bytes.decode()
+            return {line.split('"')[3]: int(float(line.split()[-1])) for line in text.splitlines()
+                    if line.startswith("attune_events_total") and 'source="web"' in line}
+        before, user = counted(), self.user()
+        body = {"batch": [self.click(user, type="track", messageId="count-1"), self.click(user, type="track", messageId="count-1"),
+                          {"type": "track", "event": "Nobody Declared It", "userId": user}, {"type": "track", "event": "Clicked"}]}
+        self.server.send("/v1/batch", body)
+        self.assertEqual({verdict: count - before.get(verdict, 0) for verdict, count in counted().items() if count != before.get(verdict, 0)},
+                         {"clean": 1, "repeated": 1, "dark": 1, "quarantined": 1})
 
     def test_settings_documents(self):
         for prefix in ("", "/assets/x1"):

@@ -234,6 +234,17 @@ class Webhooks(unittest.TestCase):
                        {"SigningCertURL": "https://sns.a@evil.example/.amazonaws.com"}):
             self.assertEqual(self.server.post("/in/ses", json.dumps({**good, **change})), 401, change)
 
+    def test_a_missing_secret_is_found_before_the_start(self):
+        folder = tempfile.mkdtemp(prefix="attune-secret-")
+        self.addCleanup(shutil.rmtree, folder, True)
+        shutil.copy(os.path.join(self.server.folder, "playbook.yaml"), folder)
+        environment = {**{name: value for name, value in os.environ.items() if name != "NOT_SET_ANYWHERE"}, **self.keys.secrets}
+        done = subprocess.run([ATTUNE, "serve", "--check", "--playbook", "playbook.yaml", "--port", "0"], cwd=folder, env=environment, capture_output=True,
+                              text=True, check=True)
+        self.assertEqual([line for line in done.stdout.splitlines() if "$" in line],
+                         ["warning: source unset listens at /in/unset, and $NOT_SET_ANYWHERE is not set here: its requests would be refused with 503 until "
+                          "the server is started with it"])
+
     def test_any_sender(self):
         def signed(body):
             return hmac.new(b"crm-secret", body, hashlib.sha256)

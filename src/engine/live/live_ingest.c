@@ -167,6 +167,7 @@ enum status live_call_read(struct engine_live *live, const struct live_request *
         status = ingest_live_map(mapper, request->rows, request->row_count, request->received_ms,
                                  number, &request->seen, &call->batch, error);
         *is_unreadable = status == STATUS_INVALID;
+        call->undeclared = ingest_live_undeclared(mapper);
     }
     reader_give(live, reader);
     if (status != STATUS_OK) {

@@ -65,7 +65,10 @@ struct live_call {
     /* By event of the batch; asked for by `wants_verdicts` before live_call_send. */
     bool wants_verdicts;
     enum event_verdict *verdicts;
-    size_t event_count, row_count; /* what was read of it; valid from live_call_read on */
+    /* What was read of it; valid from live_call_read on. Undeclared: events of a name that nobody
+     * declared. */
+    size_t event_count, row_count;
+    uint64_t undeclared;
     struct live_sender sender;
 
     /* Private to live.c. */

@@ -4,6 +4,7 @@
  * A bad row that comes again lies in quarantine already. A set of what lies there is read when the
  * first bad row comes, is kept up to date as rows are added, and is forgotten where rows leave. */
 #include "base/hash.h"
+#include "base/json_skip.h"
 #include "engine/engine_internal.h"
 #include "ingest/live.h"
 
@@ -46,13 +47,32 @@ void known_rows_forget(struct engine *engine) {
     holds_changed(&engine->holds);
 }
 
+/* A request that is sent again says another time at which it was sent, and was received at another
+ * one: these two members of the row are left out. */
+static struct row_key key_of_request(struct text raw, uint64_t place) {
+    const char *at = json_skip_space(raw.at, raw.at + raw.length), *end = raw.at + raw.length;
+    uint64_t low = place, high = ~place;
+    for (at += at < end; (at = json_skip_space(at, end)) < end && *at == '"';) {
+        const char *first = at;
+        at = json_skip_string(at, end);
+        struct text name = {first, (uint32_t)(at - first)}, value = json_value_at(&at, end);
+        if (text_equal(name, TEXT("\"sentAt\"")) || text_equal(name, TEXT("\"receivedAt\"")))
+            continue;
+        low = hash_text(value, hash_text(name, low));
+        high = hash_text(value, hash_text(name, high));
+    }
+    struct text rest = {at, (uint32_t)(end - at)}; /* of what is no right JSON */
+    return (struct row_key){hash_text(rest, low) | 1, (uint32_t)hash_text(rest, high)};
+}
+
 /* Bytes have no lines that mean anything the next time: there the row alone counts. */
 static enum status note_row(struct engine *engine, uint16_t source, struct text file, uint64_t line,
                             struct text raw) {
-    if (text_equal(file, TEXT(INGEST_BYTES_NAME)) || text_equal(file, TEXT(INGEST_LIVE_NAME)))
-        line = 0;
+    bool is_request = text_equal(file, TEXT(INGEST_LIVE_NAME));
+    if (text_equal(file, TEXT(INGEST_BYTES_NAME)) || is_request) line = 0;
     uint64_t place = hash_text(file, hash_u64(line) + source);
     struct row_key key = {hash_text(raw, place) | 1, (uint32_t)hash_text(raw, ~place)};
+    if (is_request) key = key_of_request(raw, place);
     return ingest_repeats_add(&engine->known_rows, key);
 }
 

@@ -2,6 +2,7 @@
 #include "server/take/take.h"
 
 #include "engine/engine.h"
+#include "server/metrics/metrics.h"
 #include "server/server_internal.h"
 #include "server/take/feed.h"
 
@@ -102,15 +103,34 @@ static void refuse(struct http_call *call, enum status status, bool is_unreadabl
     }
 }
 
+/* What comes of a row of a source is counted by what it was worth. */
+static void count(const struct taking *taking, const struct live_call *did) {
+    struct metrics *metrics = http_server(taking->call)->metrics;
+    const struct apply_result *result = &did->did;
+    uint64_t stands = result->events + result->corrected + result->retracted + result->joined;
+    uint64_t dark = did->undeclared < result->events ? did->undeclared : result->events;
+    const uint64_t counts[METRICS_VERDICT_COUNT] = {
+        [METRICS_CLEAN] = stands - dark,
+        [METRICS_DARK] = dark,
+        [METRICS_QUARANTINED] = did->bad.rows,
+        [METRICS_REPEATED] = result->repeats + result->older + result->left + did->bad.known_rows,
+        [METRICS_TURNED_AWAY] = result->turned_away};
+    for (uint32_t i = 0; i < METRICS_VERDICT_COUNT; i++)
+        if (counts[i] > 0)
+            metrics_add_events(metrics, taking->source, (enum metrics_verdict)i, counts[i]);
+}
+
 /* The syncer's thread. */
 static void note_done(struct live_call *did, void *context) {
     const struct taking *taking = context;
     struct http_call *call = taking->call;
     show(taking, did);
-    if (did->status == STATUS_OK)
+    if (did->status == STATUS_OK) {
+        count(taking, did);
         taking->answer(call, did);
-    else
+    } else {
         http_problem_of(call, did->status, &did->error);
+    }
     live_call_give(did);
 }
 

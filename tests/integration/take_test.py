@@ -286,6 +286,16 @@ class Take(unittest.TestCase):
             self.assertIsInstance(config["source"]["config"], dict)
         self.assertEqual(self.server.ask("GET", "/assets/x1/v1/customers/x/traits").status, 404)
 
+    def test_the_script(self):
+        self.assertEqual(self.server.ask("GET", "/script.js").status, 404)
+        with open(os.path.join(self.server.folder, "data", "script.js"), "w", encoding="utf-8") as file:
+            file.write("analytics = {}")
+        for path in ("/script.js", "/assets/x1/script.js"):
+            answer = self.server.ask("GET", path, Origin=PAGE)
+            self.assertEqual((answer.status, answer.bytes), (200, b"analytics = {}"))
+            self.assertTrue(answer.headers["Content-Type"].startswith("text/javascript"))
+            self.assertEqual(self.server.ask("GET", path, If_None_Match=answer.headers["ETag"]).status, 304)
+
     def test_the_tail_shows_what_became_of_each(self):
         tail, user = self.tail(), self.user()
         self.server.send("/v1/track", {**self.click(user, messageId="t1"), "traits": {"email": "ann@shop.example"}})

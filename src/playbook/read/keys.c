@@ -158,7 +158,6 @@ const struct key_set *const playbook_key_sets[] = {
     &visits_keys, &source_keys,        &trait_keys,      &scenario_keys,  &landmarks_keys,
     &goal_keys,   &model_keys,         &levers_keys,     &action_keys,    &channel_keys,
     &policy_keys, &holdout_keys,       &decide_keys,     &messaging_keys, &placement_keys,
-    &bundle_keys, &customer_zone_keys,
-    &signature_keys,
+    &bundle_keys, &customer_zone_keys, &signature_keys,
 };
 const uint32_t playbook_key_set_count = sizeof playbook_key_sets / sizeof *playbook_key_sets;

@@ -10,11 +10,7 @@
 #include "server/take/take_routes.h"
 
 static struct http_routes (*const tables[])(void) = {
-    ask_routes,
-    health_routes,
-    metrics_routes,
-    reload_routes,
-    take_routes,
+    ask_routes, health_routes, metrics_routes, reload_routes, take_routes,
 };
 
 /* Those without words come first, so that "/customers/count" is no customer. */

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/take/settings.h"
 
+#include <stdio.h>
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "server/server_internal.h"
 #include "server/take/take.h"
 
 #define KEY_BYTES_MAX 256u
@@ -144,4 +149,42 @@ void settings_rudder(struct http_call *call) {
     json_write_object_end(writer);
     http_answer_header(call, "Cache-Control", "public, max-age=300");
     http_answer_json(call, 200);
+}
+
+/* ---- the script ---- */
+
+#define SCRIPT_BYTES_MAX ((size_t)4 << 20)
+
+static void answer_script(struct http_call *call, struct text script) {
+    char tag[24];
+    snprintf(tag, sizeof tag, "\"%016llx\"", (unsigned long long)hash_text(script, 0));
+    http_answer_header(call, "ETag", tag);
+    http_answer_header(call, "Cache-Control", "public, max-age=300");
+    if (text_equal(http_header(call, "If-None-Match"), text_from(tag))) {
+        http_answer(call, 304, NULL, TEXT(""));
+        return;
+    }
+    struct text body = arena_text(http_arena(call), script);
+    if (body.at == NULL)
+        http_problem_of(call, STATUS_NO_MEMORY, NULL);
+    else
+        http_answer(call, 200, "text/javascript; charset=utf-8", body);
+}
+
+/* The file is small, is asked for once a visitor, and lies in the system's cache: reading it here
+ * keeps it up to date. */
+void settings_script(struct http_call *call) {
+    char path[FILE_PATH_MAX];
+    struct buffer bytes;
+    struct error error = {0};
+    snprintf(path, sizeof path, "%s/script.js", http_server(call)->options.directory);
+    buffer_init(&bytes);
+    enum status status = file_read_all(file_system_os(), path, SCRIPT_BYTES_MAX, &bytes, &error);
+    if (status == STATUS_OK)
+        answer_script(call, buffer_text(&bytes));
+    else
+        http_problem(
+            call, 404, "no-script",
+            "There is no script.js in the data directory: put the file of your SDK there.");
+    buffer_release(&bytes);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/erase/old_names.h"
 
+#include "engine/live/live_decision.h"
 #include "event/dark.h"
 
 static uint64_t *bits_of(struct old_names *names, enum symbol_kind kind) {
@@ -46,9 +47,25 @@ static bool property_is_declared(const struct playbook *playbook, uint32_t symbo
     return false;
 }
 
+/* Names that this program gives to what it writes itself; no data brought them. */
+static bool is_own(const struct engine *engine, enum symbol_kind kind, uint32_t id) {
+    struct message_symbols messages;
+    struct holdout_symbols holdout;
+    struct text name = symbol_text(engine->symbols, kind, id);
+    if (kind == SYMBOL_EVENT) return text_equal(name, LIVE_ASKED_FOR);
+    if (kind == SYMBOL_CHANNEL) return text_equal(name, TEXT("system"));
+    if (message_symbols_add(engine->symbols, &messages) != STATUS_OK ||
+        holdout_symbols_add(engine->symbols, &holdout) != STATUS_OK)
+        return true; /* without memory nothing is forgotten */
+    for (size_t i = 0; i < sizeof messages / sizeof(uint32_t); i++)
+        if (((const uint32_t *)&messages)[i] == id) return true;
+    return id == holdout.holdout || id == holdout.salt;
+}
+
 static bool is_declared(const struct engine *engine, enum symbol_kind kind, uint32_t id) {
     const struct playbook *playbook = engine_playbook(engine);
     uint32_t type;
+    if (is_own(engine, kind, id)) return true;
     if (kind == SYMBOL_CHANNEL) return channel_is_declared(playbook, id);
     if (kind == SYMBOL_PROPERTY) return property_is_declared(playbook, id);
     return playbook->schema.event(playbook->schema.context,

@@ -48,8 +48,7 @@ static enum status add_names(struct engine *engine) {
     if (status == STATUS_OK)
         status = symbol_add(engine->symbols, SYMBOL_CHANNEL, TEXT("system"), &live->channel);
     if (status == STATUS_OK)
-        status =
-            symbol_add(engine->symbols, SYMBOL_EVENT, TEXT("Customer Asked For"), &live->asked_for);
+        status = symbol_add(engine->symbols, SYMBOL_EVENT, LIVE_ASKED_FOR, &live->asked_for);
     return status;
 }
 

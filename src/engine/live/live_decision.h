@@ -45,6 +45,9 @@
 /* From the decision on; a later token restores nothing. Its id still names the decision. */
 #define LIVE_TOKEN_VALID_MS (7 * TIME_DAY_MS)
 
+/* The event of which the persona of a new customer is made. */
+#define LIVE_ASKED_FOR TEXT("Customer Asked For")
+
 struct live_identifier {
     struct text type, value; /* "cookie", "k1": a type of the playbook */
 };

@@ -235,6 +235,27 @@ static void test_a_token_does_not_bring_back_who_was_erased(void **state) {
     assert_int_equal(shop_count(shop, "Customer Asked For"), 0);
 }
 
+/* The only customer who had a decision is erased: the names that decisions have stay known. */
+static void test_an_erasure_leaves_the_names_of_decisions(void **state) {
+    struct shop *shop = *state;
+    struct reply decided;
+    struct erased_summary summary = {0};
+    struct error error = {0};
+    ask(shop, "new@n.example", true, &decided);
+    assert_int_equal(engine_erase(shop->engine, decided.customer, &summary, &error), STATUS_OK);
+    assert_int_equal(summary.names, 0);
+    erased_summary_release(&summary);
+    ask(shop, "bob@b.example", true, &decided);
+    assert_int_equal(decided.slots, 1);
+    shop->now_ms += 60000;
+    shop_open(shop, NULL);
+    ask(shop, "bob@b.example", true, &decided);
+    assert_int_equal(decided.slots, 0);
+    ask(shop, "other@n.example", true, &decided);
+    assert_true(decided.is_new_customer);
+    assert_int_equal(shop_count(shop, "Customer Asked For"), 1);
+}
+
 static void test_a_stranger_becomes_a_customer(void **state) {
     struct shop *shop = *state;
     struct reply decided, again;
@@ -470,6 +491,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_forged_and_strange_tokens_are_nothing, set_up,
                                         shop_tear_down),
         cmocka_unit_test_setup_teardown(test_a_token_does_not_bring_back_who_was_erased, set_up,
+                                        shop_tear_down),
+        cmocka_unit_test_setup_teardown(test_an_erasure_leaves_the_names_of_decisions, set_up,
                                         shop_tear_down),
         cmocka_unit_test_setup_teardown(test_a_stranger_becomes_a_customer, set_up, shop_tear_down),
         cmocka_unit_test_setup_teardown(test_a_visit_sees_the_same_again, set_up_page,

@@ -39,6 +39,7 @@ static void must(bool good, const char *what) {
 
 static const char head[] =
     "customer: { identifiers: { email: {} } }\n"
+    "context: { category: text, brand: text, size: number, due: time, fee: money }\n"
     "sources:\n"
     "  offer: { file: offer.csv, lookup: offer_id, header: no, columns: [offer_id, starts, ends, "
     "price, fee, store, due, gift, category, brand], types: { starts: time, ends: time, price: "
@@ -66,6 +67,8 @@ static const char *const customer_traits[] = {
     "max(\"Order Completed\".revenue)",
     "distinct(\"Order Completed\".item) in 90d",
     "count(visits) in 20d",
+    "context.size",
+    "count(\"Order Completed\" where category == context.category) in 40d",
 };
 static const char *const treatment_traits[] = {
     "count(\"Order Completed\" where category == action.category) in 30d",
@@ -115,6 +118,10 @@ static const char *const treatment_traits[] = {
     "count(\"Order Completed\" where category in [\"c1\", action.category])",
     "count(\"Order Completed\" where not (item in action.items))",
     "count(\"Product Viewed\" where category == action.category and seconds is known)",
+    "count(\"Product Viewed\" where category == action.category and brand == context.brand)",
+    "count(\"Order Completed\" where item in action.items and size > context.size)",
+    "context.category == action.category",
+    "last(\"Order Completed\" where category == context.category and item in action.items)",
 };
 static const char *const available[] = {
     "action.starts <= now and now < action.ends",
@@ -133,11 +140,16 @@ static const char *const conditions[] = {
     "t3 > 20d",
     "t8 < 3",
     "t7 >= 0",
+    "context.size > 1 or t0 >= 2",
+    "context.category == \"c1\" or context.brand is unknown",
+    "t9 > 0 or t10 > 0",
     "action.price < 7",
     "action.fee < 9 USD",
     "of0 is known",
     "of1 is unknown or t0 >= 0",
     "t4 == action.brand",
+    "context.category == action.category",
+    "context.fee < action.fee or context.due > action.due",
 };
 static const char *const policies[] = {
     "at_most: 1, in: 7d, channel: email",
@@ -168,7 +180,7 @@ static void put(struct buffer *out, const char *text) {
 }
 
 /* The last ones are of a treatment. */
-#define CUSTOMER_CONDITIONS 6
+#define CUSTOMER_CONDITIONS 9
 static void put_condition(struct buffer *out, const char *stage, bool for_each) {
     size_t count = for_each ? COUNT(conditions) : CUSTOMER_CONDITIONS;
     if (below(3) == 0)
@@ -195,6 +207,7 @@ static void put_action(struct buffer *out, const char *name, bool for_each) {
     if (below(3) == 0) put(out, ", purpose: research");
     if (below(4) == 0) put(out, ", cost: 0.30 USD");
     if (below(4) == 0) put(out, ", starting_propensity: 30%");
+    if (below(3) == 0) put(out, below(2) ? ", weight: 't0 + context.size - 1'" : ", weight: 1.5");
     if (below(6) == 0) put(out, ", service: yes");
     put(out, " }\n");
 }
@@ -373,6 +386,12 @@ static void plain_price(struct plain *plain, struct treatment_trace *trace) {
                        ? amount_of(playbook, goal->value_constant)
                        : 1;
     trace->weight = action->weight;
+    if (action->weight_program != NULL) {
+        struct value is = profile_eval(plain->profile, action->weight_program);
+        trace->weight = is.type != VALUE_NUMBER || is.number < 0 ? 1
+                        : is.number > 1000                       ? 1000
+                                                                 : is.number;
+    }
     trace->lever = 1 + action->lever_percent / 100;
     trace->cost = value_is_known(action->cost) ? amount_of(playbook, action->cost) : 0;
     if (trace->treatment->channel_rule->has_cost)
@@ -530,6 +549,21 @@ struct trial {
     bool with_known;
 };
 
+/* What is said changes from decision to decision, and often nothing is. */
+static void say(struct trial *trial) {
+    static const char *const said[] = {
+        "",
+        "{\"category\":\"c1\",\"size\":2}",
+        "{\"category\":\"c2\",\"brand\":\"b1\",\"fee\":\"3.50\",\"due\":\"2017-02-10T00:00:00Z\"}",
+        "{\"size\":0,\"fee\":\"9 EUR\",\"brand\":\"b2\"}",
+        "{\"size\":3}",
+    };
+    const struct decision_basis basis = {.context = text_from(said[below(COUNT(said))])};
+    must(decider_name_basis(trial->decider, &basis, NULL) == STATUS_OK &&
+             decider_name_basis(trial->plain.decider, &basis, NULL) == STATUS_OK,
+         "nothing can be said");
+}
+
 static bool decide_at(struct trial *trial, uint32_t customer, int64_t t_ms) {
     struct timeline_source *source = trial->scene.data.source;
     struct timeline_reader *reader;
@@ -542,6 +576,7 @@ static bool decide_at(struct trial *trial, uint32_t customer, int64_t t_ms) {
              STATUS_OK,
          "no timeline");
     timeline.truncated = below(8) == 0;
+    say(trial);
     must(decide_customer(trial->decider, &timeline, t_ms, &trial->decision, NULL) == STATUS_OK,
          "no decision");
     bool good = compare(&trial->plain, &timeline, &trial->decision,

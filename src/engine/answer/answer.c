@@ -234,6 +234,12 @@ enum status engine_view_ask(struct engine_view *view, const struct decision_ask 
     if (status == STATUS_OK)
         status = decision_context_keep(playbook, ask->context, &view->kept, &view->left_out, error);
     if (status != STATUS_OK) return status;
+    view->timeout_ms = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        int64_t own_ms = playbook->placements[placements[i]].timeout_ms;
+        if (own_ms > 0 && (view->timeout_ms == 0 || own_ms < view->timeout_ms))
+            view->timeout_ms = own_ms;
+    }
     view->ask = *ask;
     view->ask.context = buffer_text(&view->kept);
     return STATUS_OK;

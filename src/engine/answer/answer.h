@@ -55,6 +55,7 @@ struct engine_view {
     int64_t names_at_ms;          /* the t for which they were written */
     bool names_hindsight;         /* one of them was said to know what came after it */
     struct decision_ask ask;      /* its texts are borrowed; the context is `kept` */
+    int64_t timeout_ms;           /* the shortest of the placements that are asked for; 0: none */
     struct buffer kept, left_out; /* of the context: engine_view_ask */
     bool is_past;                 /* engine_view_go_back */
     struct value past_held;

@@ -49,6 +49,8 @@ static enum status create(struct live_pending **out, struct engine *engine,
     pending->ask = *ask;
     pending->customer = (struct customer_id){ID_NONE};
     pending->persona = (struct persona_id){ID_NONE};
+    pending->began_seconds = clock_monotonic_seconds();
+    pending->late_seconds = 0;
     pending->position = pending->in_force = pending->holds = 0;
     pending->is_new = pending->is_new_customer = pending->is_again = false;
     pending->waits = pending->is_answered = false;
@@ -269,13 +271,21 @@ static bool give_again(struct live_pending *pending, struct engine_view *view,
     return true;
 }
 
+/* The request may say how long it waits, and so may the placement: the shorter time counts. */
+static bool is_late(void *context) {
+    const struct live_pending *pending = context;
+    const struct live_ask *ask = &pending->ask;
+    if (ask->is_late != NULL && ask->is_late(ask->caller)) return true;
+    return pending->late_seconds > 0 && clock_monotonic_seconds() > pending->late_seconds;
+}
+
 enum status live_decide_by(struct live_pending *pending, struct engine_view *view,
                            struct customer_id customer, struct text proposed, struct error *error) {
     const struct decision_ask what = {.placement = pending->ask.placement,
                                       .context = pending->ask.context,
                                       .count = pending->ask.count,
-                                      .is_late = pending->ask.is_late,
-                                      .late_context = pending->ask.caller};
+                                      .is_late = is_late,
+                                      .late_context = pending};
     struct live_answer answer = {.t_ms = view->t_ms};
     bool records = false;
     pending->holds = atomic_load(&pending->engine->holds.changes);
@@ -285,6 +295,8 @@ enum status live_decide_by(struct live_pending *pending, struct engine_view *vie
     pending->token[0] = '\0';
     event_batch_clear(&pending->batch);
     enum status status = engine_view_ask(view, &what, error);
+    if (view->timeout_ms > 0)
+        pending->late_seconds = pending->began_seconds + (double)view->timeout_ms / 1000;
     if (status == STATUS_OK) status = engine_view_decide_for(view, customer, error);
     if (status != STATUS_OK) return status;
     pending->customer = view->timeline.customer;

@@ -96,8 +96,9 @@ struct live_ask {
                           * is kept (decision_context_keep) */
     uint32_t count;      /* rank at most so many at each placement; 0: all its slots */
     /* Is the time over in which it must be answered? Asked by the deciding thread between two parts
-     * of the work; a late decision ranks nothing and is not recorded. NULL: never. It may be called
-     * until `answered`. */
+     * of the work; a late decision ranks nothing and is not recorded. A placement may have a
+     * shorter time of its own in the playbook. NULL: the request names none. It may be called until
+     * `answered`. */
     bool (*is_late)(void *caller);
     int64_t t_ms; /* 0: now, as a service asks */
     /* False: an evaluation. Nothing is recorded, counted or reserved until an outcome is told by

@@ -39,10 +39,11 @@ struct live_pending {
     struct packed_writer writer;
     struct customer_id customer; /* ID_NONE: nobody yet */
     struct persona_id persona;
-    uint64_t position; /* what was looked at: rows below it, … */
-    uint64_t in_force; /* … what was in force, … */
-    uint64_t holds;    /* … and the changes of the quarantine by then */
-    bool is_new;       /* a persona is made of the identifiers first */
+    double began_seconds, late_seconds; /* by the monotonic clock; late 0: never */
+    uint64_t position;                  /* what was looked at: rows below it, … */
+    uint64_t in_force;                  /* … what was in force, … */
+    uint64_t holds;                     /* … and the changes of the quarantine by then */
+    bool is_new;                        /* a persona is made of the identifiers first */
     bool is_new_customer;
     bool is_again;
     bool waits;       /* until it is durable */

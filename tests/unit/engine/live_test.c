@@ -4,6 +4,7 @@
 #include "support/unit.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "engine/answer/replay_decision.h"
 #include "engine/applier.h"
@@ -397,6 +398,42 @@ static void test_a_visit_sees_the_same_again(void **state) {
     assert_string_not_equal(again.id, first.id);
 }
 
+/* The request itself waits longer than its placement does. */
+static bool wait_longer(void *caller) {
+    const struct timespec pause = {.tv_nsec = 3000000};
+    (void)caller;
+    (void)nanosleep(&pause, NULL);
+    return false;
+}
+
+static void test_a_placement_waits_no_longer_than_it_says(void **state) {
+    struct shop *shop = *state;
+    struct error error = {0};
+    struct reply reply;
+    char text[8192];
+    snprintf(text, sizeof text, "%s%s", shop_playbook,
+             "placements: { now: { channels: [email], timeout: 1ms }, later: { channels: [email] } "
+             "}\n");
+    replace(text, "within: 5d, value: revenue", "within: 5d");
+    replace(text, "model: order, title", "starting_propensity: 20%, title");
+    shop_file(shop, "timed.yaml", text);
+    shop_open(shop, "timed.yaml");
+    for (int timed = 1; timed >= 0; timed--) {
+        reply = (struct reply){0};
+        const struct live_ask ask = {.customer = TEXT("email:ann@a.example"),
+                                     .placement = timed ? TEXT("now,later") : TEXT("later"),
+                                     .records = true,
+                                     .is_late = wait_longer,
+                                     .render = take,
+                                     .answered = note,
+                                     .caller = &reply};
+        assert_int_equal(live_decide_and_wait(shop->engine, &ask, &error), STATUS_OK);
+        assert_int_equal(reply.slots, timed ? 0 : 1);
+        assert_int_equal(reply.is_recorded, !timed);
+    }
+    assert_int_equal(shop_count(shop, "Decision Made"), 1);
+}
+
 static void test_what_is_no_longer_allowed_is_not_given_again(void **state) {
     struct shop *shop = *state;
     struct reply first, again;
@@ -495,6 +532,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_an_erasure_leaves_the_names_of_decisions, set_up,
                                         shop_tear_down),
         cmocka_unit_test_setup_teardown(test_a_stranger_becomes_a_customer, set_up, shop_tear_down),
+        cmocka_unit_test_setup_teardown(test_a_placement_waits_no_longer_than_it_says, set_up,
+                                        shop_tear_down),
         cmocka_unit_test_setup_teardown(test_a_visit_sees_the_same_again, set_up_page,
                                         shop_tear_down),
         cmocka_unit_test_setup_teardown(test_what_is_no_longer_allowed_is_not_given_again,

@@ -368,9 +368,10 @@ static void hold_where_cut(const struct contact_history *history, int64_t free_a
 
 /* A cap frees up when so many have left its window, or lapsed, that max_count - 1 are left. `zone`:
  * of calendar days. */
-static inline enum status stand_in(struct contact_history *history, const struct policy *policy,
-                                   const struct treatment *treatment, const struct time_zone *zone,
-                                   int64_t now_ms, struct contact_standing *out) {
+static inline __attribute__((always_inline)) enum status
+stand_in(struct contact_history *history, const struct policy *policy,
+         const struct treatment *treatment, const struct time_zone *zone, int64_t now_ms,
+         struct contact_standing *out) {
     const struct contact_series *list = &history->messages;
     int64_t day = policy->per_day ? local_day(zone, now_ms) : 0,
             day_end_ms = policy->per_day ? local_day_end(zone, now_ms) : 0;
@@ -401,19 +402,27 @@ static inline enum status stand_in(struct contact_history *history, const struct
 
 /* Where it is not known which calendar day it is for the customer, a cap that blocks on one of them
  * blocks. */
+__attribute__((noinline)) static enum status
+stand_in_any(struct contact_history *history, const struct policy *policy,
+             const struct treatment *treatment, int64_t now_ms, struct contact_standing *out) {
+    const struct where *where = &history->where;
+    enum status status = STATUS_OK;
+    *out = (struct contact_standing){.free_at_ms = -1};
+    for (uint32_t i = 0; i < where->day_count && status == STATUS_OK; i++) {
+        struct contact_standing standing;
+        status = stand_in(history, policy, treatment, where->day_zones[i], now_ms, &standing);
+        if (status == STATUS_OK && standing.free_at_ms > out->free_at_ms) *out = standing;
+    }
+    return status;
+}
+
 static enum status stand_at_most(struct contact_history *history, const struct policy *policy,
                                  const struct treatment *treatment, int64_t now_ms,
                                  struct contact_standing *out) {
     const struct where *where = &history->where;
-    uint32_t zones = policy->per_day ? where->day_count : 1;
-    struct contact_standing other;
-    enum status status = STATUS_OK;
-    for (uint32_t i = 0; i < zones && status == STATUS_OK; i++) {
-        struct contact_standing *standing = i == 0 ? out : &other;
-        status = stand_in(history, policy, treatment, where->day_zones[i], now_ms, standing);
-        if (standing->free_at_ms > out->free_at_ms) *out = *standing;
-    }
-    return status;
+    if (policy->per_day && where->day_count > 1)
+        return stand_in_any(history, policy, treatment, now_ms, out);
+    return stand_in(history, policy, treatment, where->day_zones[0], now_ms, out);
 }
 
 /* The pause counts from the event that fills the number: the newest one that has max_count - 1

@@ -52,6 +52,9 @@ fuzz: build-fuzz/build.ninja
 demo: build/build.ninja
 	ninja -C build src/cli/attune
 	tools/demo
+run: build/build.ninja
+	ninja -C build src/cli/attune
+	tools/run
 bench: build/build.ninja
 	meson test -C build --benchmark --verbose
 tidy:
@@ -65,4 +68,4 @@ format-check:
 clean:
 	rm -rf build build-*
 
-.PHONY: all setup test test-clients test-crash test-crash-server test-fault test-replay asan tsan fuzz demo bench tidy format format-check clean
+.PHONY: all setup test test-clients test-crash test-crash-server test-fault test-replay asan tsan fuzz demo run bench tidy format format-check clean

@@ -82,7 +82,7 @@ int main(int argc, char **argv) {
     if (argc > 3) shape.customers = (uint32_t)strtoul(argv[3], NULL, 10);
     engine_close(shop_open(&shape));
     snprintf(data, sizeof data, "%s/data", shop_folder());
-    http_process_start(&process, data);
+    http_process_start(&process, data, NULL);
     struct asking asking = {.customers = shape.customers, .empty = true};
     random_init(&asking.random, 5);
     http_process_key(&process, "--decide --per-second 1000000", asking.key);

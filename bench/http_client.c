@@ -47,27 +47,29 @@ static const char *attune_program(char out[600]) {
     return out;
 }
 
-static void serve(const struct http_process *process, int out) {
+static void serve(const struct http_process *process, const char *playbook, int out) {
     char program[600];
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     if (cores > 1) pin(0);
     prctl(PR_SET_PDEATHSIG, SIGTERM); /* a bench that fails leaves no server behind */
     dup2(out, STDOUT_FILENO);
     execl(attune_program(program), "attune", "serve", "--dir", process->directory, "--port", "0",
-          "--threads", "1", (char *)NULL);
+          "--threads", "1", playbook != NULL ? "--playbook" : (char *)NULL, playbook, (char *)NULL);
     _exit(127);
 }
 
-void http_process_start(struct http_process *process, const char *data) {
+void http_process_start(struct http_process *process, const char *data, const char *playbook) {
     char command[1400], said[600] = "";
     int ends[2];
     snprintf(process->directory, sizeof process->directory, "%s-served", data);
-    snprintf(command, sizeof command, "rm -rf '%s' && cp -r '%s' '%s'", process->directory, data,
-             process->directory);
+    int length = snprintf(command, sizeof command, "rm -rf '%s'", process->directory);
+    if (playbook == NULL)
+        snprintf(command + length, sizeof command - (size_t)length, " && cp -r '%s' '%s'", data,
+                 process->directory);
     run_shell(command);
     if (pipe(ends) != 0) bench_fail("pipe");
     process->pid = fork();
-    if (process->pid == 0) serve(process, ends[1]);
+    if (process->pid == 0) serve(process, playbook, ends[1]);
     close(ends[1]);
     FILE *file = fdopen(ends[0], "r");
     const char *port = file != NULL && fgets(said, sizeof said, file) ? strrchr(said, ':') : NULL;

@@ -23,9 +23,10 @@ struct http_process {
     uint16_t port;
     char directory[600];
 };
-/* Starts `attune serve` of $ATTUNE_BUILD on a copy of this data directory, with one listening
- * thread, on core 0 where there are several; the caller's thread gets the last core. */
-void http_process_start(struct http_process *process, const char *data);
+/* Starts `attune serve` of $ATTUNE_BUILD on a copy of this data directory, or on a new one where
+ * `playbook` (may be NULL) names its playbook. One listening thread, on core 0 where there are
+ * several; the caller's thread gets the last core. */
+void http_process_start(struct http_process *process, const char *data, const char *playbook);
 void http_process_stop(struct http_process *process); /* and removes the copy */
 double http_process_cpu_seconds(const struct http_process *process);
 /* `attune key add` on the directory of the process; what it prints with --json is searched for the

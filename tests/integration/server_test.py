@@ -283,7 +283,7 @@ class Start(Server):
         world.write(folder, "bad.yaml", world.PLAYBOOK.replace("goals: [redeem]", "goals: [redem]").replace("currency: USD", "currency: nothing"))
         bad = self.check(folder, "--playbook", "bad.yaml", "--port", "0")
         self.assertEqual(bad.returncode, 1)
-        self.assertGreaterEqual(len(re.findall(r"^error:   bad\.yaml:\d+:\d+: ", bad.stdout, re.M)), 2)
+        self.assertGreaterEqual(len(re.findall(r"^error:   \S*bad\.yaml:\d+:\d+: ", bad.stdout, re.M)), 2)
         with self.serve(folder=folder) as server:
             busy = self.check(folder, "--port", str(server.port))
             self.assertEqual(busy.returncode, 1)

@@ -48,7 +48,7 @@ class Serving:
         found = re.search(r":(\d+)$", said)
         if not found:
             self.process.wait(timeout=60)
-            self.reader.join()
+            self.close()
             raise AssertionError(f"it did not start: {said}{''.join(self.log)}")
         self.port = int(found.group(1))
         return self
@@ -57,10 +57,13 @@ class Serving:
         """Its exit code; negative where a signal ended it."""
         self.process.send_signal(number)
         code = self.process.wait(timeout=120)
+        self.close()
+        return code
+
+    def close(self):
         self.reader.join()
         self.process.stdout.close()
         self.process.stderr.close()
-        return code
 
     def __enter__(self):
         return self.start()

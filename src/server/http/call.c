@@ -285,11 +285,19 @@ static struct MHD_Response *make_response(struct http_call *call) {
     return MHD_create_response_from_buffer(call->answer.length, body.bytes, MHD_RESPMEM_PERSISTENT);
 }
 
+/* Under load many requests get a 503: one a second is logged, and /metrics counts all. */
+static bool is_news(const struct http_call *call) {
+    struct http *http = call->http;
+    if (http->server->options.log_requests || call->code != 503) return true;
+    int64_t second = call->received_ms / TIME_SECOND_MS;
+    return atomic_exchange_explicit(&http->busy_second, second, memory_order_relaxed) != second;
+}
+
 /* What was out of the ordinary is logged, and all where it was asked for. */
 static void log_answer(const struct http_call *call, double seconds) {
     struct server *server = call->http->server;
     struct server_log_line line;
-    if (!server->options.log_requests && call->code < 500) return;
+    if ((!server->options.log_requests && call->code < 500) || !is_news(call)) return;
     struct json_writer *writer =
         server_log_begin(&line, call->code < 500 ? LOG_INFO : LOG_WARNING, "request");
     json_member_string(writer, "route", call->route != NULL ? call->route->path : "none");

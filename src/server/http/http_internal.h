@@ -31,8 +31,8 @@
 #include "server/http/target.h"
 #include "server/server_internal.h"
 
-#define HTTP_KEPT_CALLS   64u                 /* free ones that a worker keeps */
-#define HTTP_KEPT_BYTES   ((size_t)256 << 10) /* of arena or buffer, that a free call keeps */
+#define HTTP_KEPT_CALLS 64u                 /* free ones that a worker keeps */
+#define HTTP_KEPT_BYTES ((size_t)256 << 10) /* of arena or buffer, that a free call keeps */
 /* Of a connection, for head and pieces of bodies. libmicrohttpd clears all of it after each request,
  * so it is no larger than a head and what is kept of its headers need. */
 #define HTTP_POOL_BYTES   (SERVER_HEADER_BYTES + 4096)
@@ -145,6 +145,7 @@ struct http {
     _Atomic size_t open_bytes;
     _Atomic uint64_t suspended, open_connections;
     _Atomic bool is_stopping;
+    _Atomic int64_t busy_second; /* in which a 503 was logged */
     int64_t next_beat_ms;
 };
 

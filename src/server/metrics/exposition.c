@@ -10,6 +10,7 @@
 #include "server/metrics/metrics.h"
 #include "server/metrics/metrics_routes.h"
 #include "server/server_internal.h"
+#include "server/take/feed.h"
 
 struct exposing {
     struct server *server;
@@ -148,6 +149,9 @@ static void put_load(struct exposing *to) {
     put_one(to, "http_calls_deferred", "gauge", "Requests that wait for the disk or a job.",
             load.deferred);
     put_one(to, "http_streams", "gauge", "Live tails that are open.", load.streams);
+    put_one(to, "tail_lines_left_out_total", "counter",
+            "Lines of the live tail that a slow reader did not get.",
+            feed_missed(to->server->feed));
     put_one(to, "http_body_bytes_open", "gauge", "Bytes of bodies that are held.", load.open_bytes);
 }
 

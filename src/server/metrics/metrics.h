@@ -36,8 +36,6 @@
     X(DECISIONS_REPEATED, "decisions_repeated_total",                                              \
       "Decisions of a sticky placement that were answered again.")                                 \
     X(OUTCOMES, "outcomes_total", "Outcomes that were stored.")                                    \
-    X(STREAM_LEFT_OUT, "tail_lines_left_out_total",                                                \
-      "Lines of the live tail that a slow reader did not get.")                                    \
     X(PLAYBOOK_RELOADS, "playbook_reloads_total", "Playbooks that were put in force.")             \
     X(PLAYBOOK_REFUSED, "playbook_refused_total", "Playbooks that were refused for their errors.")
 

@@ -24,6 +24,7 @@ struct watcher {
 
 struct feed {
     _Atomic uint32_t watched; /* how many watch */
+    _Atomic uint64_t missed;  /* by all who ever watched */
 
     pthread_mutex_t ring_lock; /* for all below */
     pthread_cond_t added;
@@ -166,6 +167,7 @@ static void send_entry(struct feed *feed, const struct feed_entry *entry) {
         bool sent = has_text && tell_missed(watcher) &&
                     http_stream_send(watcher->stream, buffer_text(&feed->text));
         watcher->missed += !sent;
+        if (!sent) atomic_fetch_add_explicit(&feed->missed, 1, memory_order_relaxed);
     }
     pthread_mutex_unlock(&feed->watchers_lock);
 }
@@ -174,6 +176,7 @@ static void note_dropped(struct feed *feed, uint64_t dropped) {
     pthread_mutex_lock(&feed->watchers_lock);
     for (struct watcher *watcher = feed->watchers; watcher != NULL; watcher = watcher->next) {
         watcher->missed += dropped;
+        atomic_fetch_add_explicit(&feed->missed, dropped, memory_order_relaxed);
         if (watcher->stream != NULL) (void)tell_missed(watcher);
     }
     pthread_mutex_unlock(&feed->watchers_lock);
@@ -316,6 +319,10 @@ enum status feed_create(struct feed **out) {
     pthread_cond_init(&feed->added, NULL);
     buffer_init(&feed->text);
     return STATUS_OK;
+}
+
+uint64_t feed_missed(const struct feed *feed) {
+    return atomic_load_explicit(&feed->missed, memory_order_relaxed);
 }
 
 void feed_destroy(struct feed *feed) {

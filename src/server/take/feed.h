@@ -64,6 +64,8 @@ void feed_mask(char *out, size_t size, struct text value);
 
 struct feed;
 enum status feed_create(struct feed **out) MUST_USE;
+/* How many entries those who watched did not get, since they were too slow. Any thread. */
+uint64_t feed_missed(const struct feed *feed);
 void feed_destroy(struct feed *feed); /* NULL is allowed */
 /* Does anybody watch? NULL is allowed. */
 bool feed_is_watched(const struct feed *feed);

@@ -78,7 +78,7 @@ static void sources_are_bounded_and_none_is_lost(void **state) {
     }
     memset(name, 'x', sizeof name - 1);
     name[sizeof name - 1] = '\0';
-    metrics_add_events(metrics, text_from(name), METRICS_DARK, 1);
+    metrics_add_events(metrics, text_from(name), METRICS_REPEATED, 1);
     metrics_sources(metrics, see, &seen);
     assert_int_equal(seen.count, METRICS_SOURCES_MAX);
     assert_int_equal(seen.events, 1001);

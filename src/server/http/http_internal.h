@@ -33,8 +33,8 @@
 
 #define HTTP_KEPT_CALLS 64u                 /* free ones that a worker keeps */
 #define HTTP_KEPT_BYTES ((size_t)256 << 10) /* of arena or buffer, that a free call keeps */
-/* Of a connection, for head and pieces of bodies. libmicrohttpd clears all of it after each request,
- * so it is no larger than a head and what is kept of its headers need. */
+/* Of a connection, for head and pieces of bodies. libmicrohttpd clears all of it after each
+ * request, so it is no larger than a head and what is kept of its headers need. */
 #define HTTP_POOL_BYTES   (SERVER_HEADER_BYTES + 4096)
 #define HTTP_HOST_BYTES   256u
 #define HTTP_ORIGIN_BYTES 256u

@@ -118,6 +118,18 @@ const struct command cli_commands[] = {
      "--json prints what report.json holds.\n\n"
      "  attune report --at 2017-12-05 --from 2017-10-01 --until 2018-01-01 --out report\n",
      0, 0, command_report},
+    {"claims", "list|withdraw|restore [WHOSE]",
+     "what pages say of who somebody is; taking it back", "source from until all json",
+     "A public source, such as a page, can claim that its device is somebody's: the device's "
+     "events then count for that customer, marked. WHOSE is a device (cookie:k1), what it claims "
+     "(email:a@b.example), or a customer (C12). Further options leave only those claims that a "
+     "source made (--source), or that were known from a time on or until one. A withdrawal holds "
+     "from now on, also against pages that say the same again, until restore.\n\n"
+     "  attune claims list\n"
+     "  attune claims withdraw cookie:k1\n"
+     "  attune claims withdraw --source web --from 2017-12-01\n"
+     "  attune claims restore --all\n",
+     1, 2, command_claims},
     {"key", "add|list|revoke ID", "keys of the server: who may send, decide, read, administer",
      "write decide read admin source public no-claims per-second name json",
      "A key is shown once, when it is made; only its hash is kept, in access.json of the data "

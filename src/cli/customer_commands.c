@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 #include "cli/traits.h"
 #include "engine/answer/answer.h"
+#include "engine/claims.h"
 
 #define EVENTS_SHOWN 40
 
@@ -74,6 +75,15 @@ static void print_who(struct engine_view *view) {
 
 /* ---- the timeline ---- */
 
+/* Does it count for this customer by a claim of a public source? */
+static bool is_claimed(const struct engine_view *view, uint32_t row) {
+    const struct timeline *timeline = &view->timeline;
+    return timeline->persona != NULL &&
+           identity_persona_trust(
+               engine_identity(view->engine), (struct persona_id){timeline->persona[row]},
+               (struct as_of){view->t_ms, engine_view_position(view)}) == PERSONA_CLAIMED;
+}
+
 static enum status event_words(const struct engine_view *view, uint32_t row, struct buffer *out) {
     const struct timeline *timeline = &view->timeline;
     const struct symbols *symbols = engine_symbols(view->engine);
@@ -87,6 +97,8 @@ static enum status event_words(const struct engine_view *view, uint32_t row, str
         buffer_format(out, "  %-19s  %-8.*s %.*s", time,
                       TEXT_ARG(event_own_channel(symbols, timeline->channel[row], packed)),
                       TEXT_ARG(event_own_name(symbols, timeline->type[row], packed)));
+    if (status == STATUS_OK && is_claimed(view, row))
+        status = buffer_append_text(out, TEXT(" [claimed]"));
     property_walk_begin(&walk, symbols, packed);
     while (status == STATUS_OK && property_walk_next(&walk, &name, &value, &array)) {
         status = buffer_format(out, "  %.*s=", TEXT_ARG(name));

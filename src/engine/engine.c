@@ -117,6 +117,7 @@ static enum status open_once(struct engine **out, const struct engine_options *o
     lookup_pages_init(&engine->lookup_pages);
     pthread_mutex_init(&engine->now.lock, NULL);
     pthread_mutex_init(&engine->readings_lock, NULL);
+    pthread_mutex_init(&engine->secrets_lock, NULL);
     engine->applier_reads.engine = engine;
     const struct applier_options applier = {
         .engine = engine, .changes_max = options->queue_changes, .bytes_max = options->queue_bytes};
@@ -187,6 +188,7 @@ void engine_close(struct engine *engine) {
     symbols_destroy(engine->symbols);
     pthread_mutex_destroy(&engine->now.lock);
     pthread_mutex_destroy(&engine->readings_lock);
+    engine_secrets_release(engine);
     memory_free(engine);
 }
 

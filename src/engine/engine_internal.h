@@ -100,9 +100,20 @@ struct engine {
     /* Below it something was written that may have changed any customer's timeline without an event
      * of their own: a correction, an un-merge, an erasure. The applier's (live/settle.c). */
     uint64_t moved_position;
+    pthread_mutex_t secrets_lock;
+    struct secret *secrets; /* secrets.c */
 };
 /* All that is written so far may have changed any timeline. Applier only. */
 void engine_note_moved(struct engine *engine);
+
+/* secrets.c: the secret that "env:NAME" or "file:PATH" names, borrowed until the engine is closed;
+ * empty where there is none, which the log tells. Any thread. */
+struct text engine_secret(struct engine *engine, struct text where);
+void engine_secrets_release(struct engine *engine);
+
+/* answer/customers.c: TYPE:VALUE. The applier's. */
+enum status engine_find_identifier(struct engine *engine, struct text name,
+                                   struct identifier_id *out, struct error *error) MUST_USE;
 
 /* ---- control records: what is in force. One JSON object each, so that they can be read with any
  * tool ---- */

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "engine/answer/pool.h"
 #include "engine/engine_internal.h"
+#include "identity/claims.h"
 
 /* ---- playbooks and models that are held ---- */
 
@@ -246,6 +247,11 @@ static struct customer_id customer_of_persona(void *context, struct persona_id p
     return directory->ops->customer_of(directory, persona, as_of);
 }
 
+static enum persona_trust trust_of_persona(void *context, struct persona_id persona,
+                                           struct as_of as_of) {
+    return identity_persona_trust(engine_of(context)->identity, persona, as_of);
+}
+
 static uint32_t identifiers_of_persona(void *context, struct persona_id persona,
                                        struct identifier_id *out, uint32_t max) {
     return identity_persona_identifiers(engine_of(context)->identity, persona, out, max);
@@ -279,6 +285,7 @@ static void fill_customer_data(struct in_force *in_force) {
         .lookup = customer_data_lookup,
         .customer_of_identifier = customer_of_identifier,
         .customer_of_persona = customer_of_persona,
+        .trust_of_persona = trust_of_persona,
         .identifiers_of_persona = identifiers_of_persona,
         .identifier_text = identifier_text,
         .held = is_held,

@@ -64,6 +64,8 @@ struct ingest_settings engine_load_settings(const struct in_force *in_force,
     settings.is_known_context = load;
     settings.keeps_rows = source->key_names != KEY_NAMES_EVENT || source->rows.again == AGAIN_ADD;
     settings.key_names = readings_key_names(in_force->engine, source);
+    if (source->token_secret.length > 0)
+        settings.token_secret = engine_secret(in_force->engine, source->token_secret);
     return settings;
 }
 

@@ -14,6 +14,7 @@
 #include "base/log_line.h"
 #include "base/memory.h"
 #include "engine/engine_internal.h"
+#include "identity/claims.h"
 
 #define PLAYBOOK_NAME_BYTES 16 /* and ".yaml" behind them */
 
@@ -184,6 +185,7 @@ static enum status put_rules(struct putting *putting, struct error *error) {
         return status;
     }
     identity_commit(engine->identity);
+    identity_set_claims_max(engine->identity, playbook->claims_per_day);
     if (!engine->read_only)
         memcpy(engine->playbook_hash, putting->playbook->hash, sizeof engine->playbook_hash);
     return engine->read_only

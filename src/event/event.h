@@ -42,6 +42,14 @@ static inline bool row_key_equal(struct row_key a, struct row_key b) {
 
 #define ROW_VERSION_NONE INT64_MIN
 
+/* What an event is believed. Anybody can send to a public source, such as a write key in a page;
+ * what it says of identity are claims of a device (identity/claims.h). */
+enum event_trust {
+    EVENT_VERIFIED,
+    EVENT_PUBLIC,
+    EVENT_PUBLIC_NO_CLAIMS, /* and it may not even claim: its other identifiers are left out */
+};
+
 struct event {
     int64_t time_ms;
     int64_t known_ms;
@@ -78,6 +86,7 @@ struct event {
     bool retracts;   /* the row retracts itself; only its key, version and lines are set */
     bool is_known;   /* this very row is stored already; only its key and content are set */
     bool is_part;    /* other rows of the event must say its time, channel or person */
+    uint8_t trust;   /* enum event_trust */
     uint8_t verdict; /* enum row_verdict of the engine; 0: not judged */
     /* The quarantined row that it was read again from (stored_row.row_id); 0: none. */
     uint64_t origin;

@@ -19,6 +19,14 @@ struct customer_id {
     uint32_t value;
 };
 
+/* What the rows of a persona are believed, as of some (t, position). */
+enum persona_trust {
+    PERSONA_VERIFIED,
+    PERSONA_DEVICE,  /* of a public source; the device is nobody's as far as anybody knows */
+    PERSONA_KNOWN,   /* of a public source; verified links say whose the device is */
+    PERSONA_CLAIMED, /* of a public source; they count for a customer by a claim */
+};
+
 /* What a view shows: what happened by t and was known by t, of all that stands in the log below
  * `position`. */
 struct as_of {

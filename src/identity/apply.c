@@ -24,7 +24,35 @@ static enum status apply_persona(struct identity *identity, const struct record_
     bool is_known = entry->id_count == 1 ? LOAD(*single_at(identity, entry->anchor)) != 0
                                          : key_table_find(&identity->personas, key, hash, &persona);
     if (is_known) return STATUS_CORRUPT;
-    return persona_add(identity, entry->ids, entry->id_count, hash, entry->anchor, &persona);
+    return persona_add(identity, entry->ids, entry->id_count, hash, entry->anchor, false, &persona);
+}
+
+static enum status apply_public_persona(struct identity *identity,
+                                        const struct record_entry *entry) {
+    struct key key = public_persona_key(entry->ids);
+    uint64_t hash = key_hash(key);
+    uint32_t persona;
+    if (entry->anchor >= key_table_count(&identity->identifiers)) return STATUS_CORRUPT;
+    if (key_table_find(&identity->personas, key, hash, &persona)) return STATUS_CORRUPT;
+    return persona_add(identity, entry->ids, 1, hash, entry->anchor, true, &persona);
+}
+
+static bool is_identifier(const struct identity *identity, uint32_t id) {
+    return id < key_table_count(&identity->identifiers) &&
+           key_table_key(&identity->identifiers, id).text.at != NULL;
+}
+
+static enum status apply_claim(struct identity *identity, const struct claim *claim) {
+    if (!is_identifier(identity, claim->device) || !is_identifier(identity, claim->target))
+        return STATUS_CORRUPT;
+    return claim_can_be(identity, claim) ? claim_replay(identity, claim) : STATUS_CORRUPT;
+}
+
+static enum status apply_claim_withdrawal(struct identity *identity,
+                                          const struct withdrawal *withdrawal) {
+    uint32_t count = key_table_count(&identity->identifiers);
+    if (withdrawal->a >= count || withdrawal->b >= count) return STATUS_CORRUPT;
+    return claim_withdraw_pair(identity, withdrawal);
 }
 
 static enum status apply_link(struct identity *identity, const struct record_entry *entry) {
@@ -72,6 +100,9 @@ static enum status apply_entry(struct identity *identity, const struct record_en
     case ENTRY_ERA_GUARD: return eras_put(identity, entry->type, &entry->guard, entry->retroactive);
     case ENTRY_WAITING: return apply_waiting(identity, entry);
     case ENTRY_UNSUPPORT: return apply_unsupport(identity, entry);
+    case ENTRY_PUBLIC_PERSONA: return apply_public_persona(identity, entry);
+    case ENTRY_CLAIM: return apply_claim(identity, &entry->claim);
+    case ENTRY_CLAIM_WITHDRAWAL: return apply_claim_withdrawal(identity, &entry->withdrawal);
     case ENTRY_TAG_END: break;
     }
     return STATUS_CORRUPT;

@@ -17,6 +17,9 @@ void change_begin(struct identity *identity, uint64_t position) {
     identity->first_persona = key_table_count(&identity->personas);
     identity->first_suppressed = key_table_count(&identity->suppressed);
     identity->first_link = identity->link_count;
+    identity->first_claim = LOAD(identity->claim_count);
+    identity->first_claim_withdrawal = identity->claim_withdrawal_count;
+    identity->left_claims = 0;
     identity->first_edge = identity->forest.edge_count;
     identity->first_withdrawal = identity->withdrawal_count;
     identity->first_gone = identity->gone_count;
@@ -81,7 +84,11 @@ void change_result(struct identity *identity, struct identity_result *result) {
         .new_identifiers = key_table_count(&identity->identifiers) - identity->first_identifier,
         .new_personas = key_table_count(&identity->personas) - identity->first_persona,
         .new_links = identity->link_count - identity->first_link,
+        .new_claims = LOAD(identity->claim_count) - identity->first_claim,
+        .left_claims = identity->left_claims,
     };
+    for (uint32_t i = identity->first_claim; i < LOAD(identity->claim_count); i++)
+        result->capped_claims += (LOAD(claim_at(identity, i)->flags) & CLAIM_CAPPED) != 0;
     for (uint32_t i = identity->first_link; i < identity->link_count; i++)
         result->refused_links += link_verdict(link_at(identity, i)) != LINK_ACCEPTED;
 }
@@ -149,6 +156,8 @@ void identity_undo(struct identity *identity) {
     key_table_truncate(&identity->identifiers, identity->first_identifier);
     key_table_truncate(&identity->suppressed, identity->first_suppressed);
     identity->link_count = identity->first_link;
+    STORE(identity->claim_count, identity->first_claim);
+    identity->claim_withdrawal_count = identity->first_claim_withdrawal;
     forest->edge_count = identity->first_edge;
     if (identity->withdrawal_count > identity->first_withdrawal) {
         identity->withdrawal_count = identity->first_withdrawal;
@@ -208,6 +217,7 @@ static enum status node_reserve(struct identity *identity, uint32_t count) {
     }
     enum status status = column_reserve(&identity->forest.heads, count, sizeof(_Atomic uint32_t));
     if (!status) status = column_reserve(&identity->singles, count, sizeof(_Atomic uint32_t));
+    if (!status) status = column_reserve(&identity->claim_heads, count, sizeof(_Atomic uint32_t));
     if (!status) status = column_reserve(&identity->node_marks, count, sizeof(struct node_mark));
     return status ? status : column_reserve(&identity->forest.nodes, count, sizeof(struct node));
 }
@@ -249,8 +259,12 @@ enum status identifier_add_hole(struct identity *identity) {
 }
 
 enum status persona_add(struct identity *identity, const uint32_t *ids, uint32_t count,
-                        uint64_t hash, uint32_t anchor, uint32_t *persona) {
-    struct record_entry entry = {.tag = ENTRY_PERSONA, .id_count = count, .anchor = anchor};
+                        uint64_t hash, uint32_t anchor, bool is_public, uint32_t *persona) {
+    struct record_entry entry = {.tag = is_public ? ENTRY_PUBLIC_PERSONA : ENTRY_PERSONA,
+                                 .id_count = count,
+                                 .anchor = anchor};
+    struct key key = is_public ? public_persona_key(ids) : persona_key(ids, count);
+    bool is_single = count == 1 && !is_public; /* found by its node */
     memcpy(entry.ids, ids, count * sizeof(*ids));
     uint32_t next = key_table_count(&identity->personas);
     enum status status = row_reserve(identity, (uint64_t)next + 1);
@@ -263,15 +277,12 @@ enum status persona_add(struct identity *identity, const uint32_t *ids, uint32_t
     STORE(row->next, LOAD(node->personas));
     STORE(row->position, identity->position);
     bool is_new = true;
-    if (count == 1) /* found by its node */
-        status = key_table_add_unlisted(&identity->personas, persona_key(ids, count), persona);
-    else
-        status =
-            key_table_add(&identity->personas, persona_key(ids, count), hash, persona, &is_new);
+    status = is_single ? key_table_add_unlisted(&identity->personas, key, persona)
+                       : key_table_add(&identity->personas, key, hash, persona, &is_new);
     if (status) return status;
     if (!is_new) return STATUS_CORRUPT;
     keep_set(identity, &node->personas, next + 1);
-    if (count == 1) keep_set(identity, single_at(identity, anchor), next + 1);
+    if (is_single) keep_set(identity, single_at(identity, anchor), next + 1);
     return STATUS_OK;
 }
 

@@ -74,7 +74,7 @@ static enum status write_columns(const struct identity *identity, struct image_w
                                  struct error *error) {
     const struct forest *forest = &identity->forest;
     uint64_t ids = key_table_count(&identity->identifiers),
-             personas = key_table_count(&identity->personas);
+             personas = key_table_count(&identity->personas), claims = LOAD(identity->claim_count);
     const struct {
         const struct column_store *column;
         uint64_t count;
@@ -88,6 +88,11 @@ static enum status write_columns(const struct identity *identity, struct image_w
         {&identity->anchors, personas, sizeof(_Atomic uint32_t), SECTION_ANCHORS},
         {&identity->persona_rows, personas, sizeof(struct persona_row), SECTION_PERSONA_ROWS},
         {&identity->links, identity->link_count, sizeof(struct link), SECTION_LINKS},
+        {&identity->claim_heads, claims > 0 ? ids : 0, sizeof(_Atomic uint32_t),
+         SECTION_CLAIM_HEADS},
+        {&identity->claims, claims, sizeof(struct claim), SECTION_CLAIMS},
+        {&identity->claim_withdrawals, identity->claim_withdrawal_count,
+         sizeof(struct claim_withdrawal), SECTION_CLAIM_WITHDRAWALS},
     };
     enum status status = STATUS_OK;
     for (size_t i = 0; status == STATUS_OK && i < sizeof(columns) / sizeof(columns[0]); i++)
@@ -217,10 +222,16 @@ static enum status open_columns(struct identity *shell, const struct checkpoint_
         {&shell->anchors, parts->anchors, personas, sizeof(_Atomic uint32_t)},
         {&shell->persona_rows, parts->persona_rows, personas, sizeof(struct persona_row)},
         {&shell->links, parts->links, parts->link_count, sizeof(struct link)},
+        {&shell->claim_heads, parts->claim_heads, parts->claim_head_count,
+         sizeof(_Atomic uint32_t)},
+        {&shell->claims, parts->claims, parts->claim_count, sizeof(struct claim)},
+        {&shell->claim_withdrawals, parts->claim_withdrawals, parts->claim_withdrawal_count,
+         sizeof(struct claim_withdrawal)},
     };
     for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++)
         column_begin(columns[i].column, columns[i].items, columns[i].count, columns[i].item_bytes);
-    enum status status = column_reserve(&shell->node_marks, ids, sizeof(struct node_mark));
+    enum status status = column_reserve(&shell->claim_heads, ids, sizeof(_Atomic uint32_t));
+    if (!status) status = column_reserve(&shell->node_marks, ids, sizeof(struct node_mark));
     return status ? status : column_reserve(&shell->windows, personas, sizeof(struct known_window));
 }
 
@@ -246,6 +257,8 @@ static enum status open_parts(struct identity *shell, const struct checkpoint_pa
                        (void **)&shell->spelling.old_ids, spelled, &shell->spelling.old_capacity);
     if (!status) status = open_marks(shell, parts);
     shell->link_count = (uint32_t)parts->link_count;
+    STORE(shell->claim_count, (uint32_t)parts->claim_count);
+    shell->claim_withdrawal_count = (uint32_t)parts->claim_withdrawal_count;
     shell->forest.edge_count = (uint32_t)parts->edge_count;
     return status;
 }
@@ -263,6 +276,11 @@ static void move_in(struct identity *identity, struct identity *shell,
     identity->anchors = shell->anchors;
     identity->persona_rows = shell->persona_rows;
     identity->links = shell->links;
+    identity->claim_heads = shell->claim_heads;
+    identity->claims = shell->claims;
+    identity->claim_withdrawals = shell->claim_withdrawals;
+    STORE(identity->claim_count, LOAD(shell->claim_count));
+    identity->claim_withdrawal_count = shell->claim_withdrawal_count;
     identity->node_marks = shell->node_marks;
     identity->windows = shell->windows;
     identity->link_count = shell->link_count;

@@ -27,7 +27,7 @@
 
 /* What image_writer_open is to be told of the contents. It changes with every change of what the
  * arrays mean; a change of their sizes is noticed without it. */
-#define CHECKPOINT_FORMAT 1
+#define CHECKPOINT_FORMAT 2
 
 /* Tags from CHECKPOINT_TAGS on are used for sections; lower ones are the caller's. */
 #define CHECKPOINT_TAGS 16

@@ -22,12 +22,18 @@ enum status checkpoint_parts_find(struct checkpoint_parts *parts, const struct i
         return STATUS_VERSION;
     if (!FIND(old_ids, SECTION_OLD_SPELLINGS, &parts->old_id_count)) return STATUS_VERSION;
     if (!FIND(marks, SECTION_MARKS, &parts->mark_count)) return STATUS_VERSION;
+    if (!FIND(claim_heads, SECTION_CLAIM_HEADS, &parts->claim_head_count)) return STATUS_VERSION;
+    if (!FIND(claims, SECTION_CLAIMS, &parts->claim_count)) return STATUS_VERSION;
+    if (!FIND(claim_withdrawals, SECTION_CLAIM_WITHDRAWALS, &parts->claim_withdrawal_count))
+        return STATUS_VERSION;
 #undef FIND
     parts->id_count = nodes;
     parts->persona_count = rows;
     bool agree = heads == nodes && singles == nodes && anchors == rows && nodes < NONE &&
                  rows < NONE && parts->head->link_count == parts->link_count &&
-                 parts->head->edge_count == parts->edge_count;
+                 parts->head->edge_count == parts->edge_count &&
+                 parts->claim_head_count == (parts->claim_count > 0 ? nodes : 0) &&
+                 parts->claim_count < NONE && parts->claim_withdrawal_count < NONE;
     return agree ? STATUS_OK : STATUS_CORRUPT;
 }
 
@@ -140,6 +146,37 @@ static bool links_are_sound(const struct checkpoint_parts *parts) {
     return true;
 }
 
+/* A list of claims goes on to older ones of the same end, and so comes to an end. */
+static bool claim_next_is_sound(const struct checkpoint_parts *parts, uint64_t i, uint32_t end,
+                                uint32_t next) {
+    if (next > i) return false;
+    const struct claim *older = next ? &parts->claims[next - 1] : NULL;
+    return !older || older->device == end || older->target == end;
+}
+
+static bool claims_are_sound(const struct checkpoint_parts *parts) {
+    for (uint64_t i = 0; i < parts->claim_head_count; i++) {
+        uint32_t head = LOAD(parts->claim_heads[i]);
+        if (head > parts->claim_count) return false;
+        const struct claim *claim = head ? &parts->claims[head - 1] : NULL;
+        if (claim && claim->device != i && claim->target != i) return false;
+    }
+    for (uint64_t i = 0; i < parts->claim_count; i++) {
+        const struct claim *claim = &parts->claims[i];
+        if (claim->device >= parts->id_count || claim->target >= parts->id_count ||
+            claim->device == claim->target ||
+            LOAD(claim->withdrawals) > parts->claim_withdrawal_count ||
+            !claim_next_is_sound(parts, i, claim->device, LOAD(claim->next_of_device)) ||
+            !claim_next_is_sound(parts, i, claim->target, LOAD(claim->next_of_target)))
+            return false;
+    }
+    for (uint64_t i = 0; i < parts->claim_withdrawal_count; i++) {
+        const struct claim_withdrawal *version = &parts->claim_withdrawals[i];
+        if (version->older > i || version->claim >= parts->claim_count) return false;
+    }
+    return true;
+}
+
 static bool lists_are_sound(const struct checkpoint_parts *parts, const struct identity *tables) {
     for (uint64_t i = 0; i < parts->withdrawal_count; i++) {
         const struct checkpoint_withdrawal *withdrawal = &parts->withdrawals[i];
@@ -174,6 +211,7 @@ enum status checkpoint_parts_check(const struct checkpoint_parts *parts,
                  parts->head->visible_personas <= parts->persona_count && eras_are_sound(parts) &&
                  nodes_are_sound(parts) && edges_are_sound(parts) &&
                  personas_are_sound(parts, tables) && links_are_sound(parts) &&
-                 lists_are_sound(parts, tables) && marks_are_sound(parts);
+                 lists_are_sound(parts, tables) && marks_are_sound(parts) &&
+                 claims_are_sound(parts);
     return sound ? STATUS_OK : STATUS_CORRUPT;
 }

@@ -30,6 +30,10 @@ enum checkpoint_section {
     SECTION_PERSONAS = SECTION_IDENTIFIERS + KEY_TABLE_SECTIONS,
     SECTION_SUPPRESSED = SECTION_PERSONAS + KEY_TABLE_SECTIONS,
     SECTION_WAITING_KEYS = SECTION_SUPPRESSED + KEY_TABLE_SECTIONS,
+    /* Empty where nothing was claimed. */
+    SECTION_CLAIM_HEADS = SECTION_WAITING_KEYS + KEY_TABLE_SECTIONS,
+    SECTION_CLAIMS,
+    SECTION_CLAIM_WITHDRAWALS,
 };
 
 struct checkpoint_head {
@@ -67,11 +71,15 @@ struct checkpoint_parts {
     struct edge *edges;
     struct persona_row *persona_rows;
     struct link *links;
+    _Atomic uint32_t *claim_heads;
+    struct claim *claims;
+    struct claim_withdrawal *claim_withdrawals;
     const int64_t *gone_ms;
     const uint32_t *waiting_heads, *old_ids;
     const uint64_t *marks;
     uint64_t era_count, id_count, persona_count, edge_count, link_count, withdrawal_count,
-        gone_count, waiting_count, waiting_head_count, old_id_count, mark_count;
+        gone_count, waiting_count, waiting_head_count, old_id_count, mark_count, claim_head_count,
+        claim_count, claim_withdrawal_count;
 };
 /* STATUS_VERSION where a section is missing or has items of another size. */
 enum status checkpoint_parts_find(struct checkpoint_parts *parts,

@@ -63,6 +63,9 @@ void identity_arrays_release(struct identity *identity) {
     column_release(&identity->forest.edges, sizeof(struct edge));
     column_release(&identity->persona_rows, sizeof(struct persona_row));
     column_release(&identity->links, sizeof(struct link));
+    column_release(&identity->claim_heads, sizeof(_Atomic uint32_t));
+    column_release(&identity->claims, sizeof(struct claim));
+    column_release(&identity->claim_withdrawals, sizeof(struct claim_withdrawal));
     column_release(&identity->node_marks, sizeof(struct node_mark));
     column_release(&identity->windows, sizeof(struct known_window));
     memory_free(identity->eras);
@@ -116,7 +119,8 @@ static enum status texts_copy(const struct text *from, uint32_t count, struct te
 
 static enum status intake_rule_copy(struct intake_rule *out, const struct identifier_rule *rule,
                                     uint32_t index) {
-    *out = (struct intake_rule){.events_per_day_max = rule->events_per_day_max, .rule = index};
+    *out = (struct intake_rule){
+        .events_per_day_max = rule->events_per_day_max, .rule = index, .device = rule->device};
     enum status status =
         texts_copy(rule->blocked, rule->blocked_count, &out->blocked, &out->blocked_count);
     return status

@@ -56,25 +56,43 @@ static struct customer_id customer_of(const struct customer_directory *directory
             return (struct customer_id){ID_NONE};
         struct view view = view_of(pinned(identity, as_of));
         uint32_t anchor = LOAD(*anchor_at(identity, persona.value));
-        customer.value = anchor == NONE ? ID_NONE : forest_root(&identity->forest, anchor, &view);
+        customer.value = anchor == NONE ? ID_NONE : customer_root(identity, anchor, &view);
     } while (!read_is_whole(identity, epoch));
     return customer;
 }
 
+struct persona_list {
+    struct persona_id *out;
+    uint32_t count, max;
+};
+
+static void list_anchored(const struct identity *identity, uint32_t id, const struct view *view,
+                          struct persona_list *list) {
+    for (uint32_t at = LOAD(node_at(identity, id)->personas); at;) {
+        const struct persona_row *row = persona_at(identity, at - 1);
+        if (LOAD(row->position) < view->position) {
+            if (list->count < list->max) list->out[list->count].value = at - 1;
+            list->count++;
+        }
+        at = LOAD(row->next);
+    }
+}
+
+/* Those of claims stand last: what is written to the customer, such as a decision, hangs on the
+ * first one, and must not leave with a device. */
 static uint32_t list_personas(const struct identity *identity, uint32_t root,
                               const struct view *view, struct persona_id *out, uint32_t max) {
-    uint32_t count = 0;
-    for (uint32_t id = root; id != NONE; id = forest_next(&identity->forest, root, id, view)) {
-        for (uint32_t at = LOAD(node_at(identity, id)->personas); at;) {
-            const struct persona_row *row = persona_at(identity, at - 1);
-            if (LOAD(row->position) < view->position) {
-                if (count < max) out[count].value = at - 1;
-                count++;
-            }
-            at = LOAD(row->next);
-        }
+    struct persona_list list = {out, 0, max};
+    const struct forest *forest = &identity->forest;
+    for (uint32_t id = root; id != NONE; id = forest_next(forest, root, id, view))
+        list_anchored(identity, id, view, &list);
+    if (LOAD(identity->claim_count) == 0) return list.count;
+    for (uint32_t id = root; id != NONE; id = forest_next(forest, root, id, view)) {
+        uint32_t at = 0, device;
+        while ((device = claims_next_device(identity, id, &at, view)) != NONE)
+            list_anchored(identity, device, view, &list);
     }
-    return count;
+    return list.count;
 }
 
 static uint32_t personas_of(const struct customer_directory *directory, struct customer_id customer,
@@ -85,7 +103,7 @@ static uint32_t personas_of(const struct customer_directory *directory, struct c
         epoch = read_begin(identity);
         if (customer.value >= key_table_count(&identity->identifiers)) return 0;
         struct view view = view_of(pinned(identity, as_of));
-        uint32_t root = forest_root(&identity->forest, customer.value, &view);
+        uint32_t root = customer_root(identity, customer.value, &view);
         count = list_personas(identity, root, &view, out, max);
     } while (!read_is_whole(identity, epoch));
     return count;
@@ -109,7 +127,7 @@ static void snapshot_block(const struct identity *identity, const struct view *v
             if (edge) __builtin_prefetch(forest_edge(forest, edge - 1));
         }
         for (uint32_t i = start; i < stop; i++) {
-            if (customer[i] != NONE) customer[i] = forest_root(forest, customer[i], view);
+            if (customer[i] != NONE) customer[i] = customer_root(identity, customer[i], view);
         }
     }
 }
@@ -159,23 +177,35 @@ struct customer_id identity_customer_of(const struct identity *identity,
             return (struct customer_id){ID_NONE};
         const struct node *node = node_at(identity, identifier.value);
         bool is_there = LOAD(node->position) < view.position && !(LOAD(node->flags) & NODE_ERASED);
-        customer.value =
-            is_there ? forest_root(&identity->forest, identifier.value, &view) : ID_NONE;
+        customer.value = is_there ? customer_root(identity, identifier.value, &view) : ID_NONE;
     } while (!read_is_whole(identity, epoch));
     return customer;
 }
 
+struct identifier_list {
+    struct identifier_id *out;
+    uint32_t count, max;
+};
+
+static void list_identifier(const struct identity *identity, uint32_t id, const struct view *view,
+                            struct identifier_list *list) {
+    const struct node *node = node_at(identity, id);
+    if (LOAD(node->position) >= view->position || LOAD(node->flags) & NODE_ERASED) return;
+    if (list->count < list->max) list->out[list->count].value = id;
+    list->count++;
+}
+
 static uint32_t list_identifiers(const struct identity *identity, uint32_t root,
                                  const struct view *view, struct identifier_id *out, uint32_t max) {
-    const struct forest *forest = &identity->forest;
-    uint32_t count = 0;
-    for (uint32_t id = root; id != NONE; id = forest_next(forest, root, id, view)) {
-        const struct node *node = node_at(identity, id);
-        if (LOAD(node->position) >= view->position || LOAD(node->flags) & NODE_ERASED) continue;
-        if (count < max) out[count].value = id;
-        count++;
+    struct identifier_list list = {out, 0, max};
+    bool any_claims = LOAD(identity->claim_count) > 0;
+    for (uint32_t id = root; id != NONE; id = forest_next(&identity->forest, root, id, view)) {
+        uint32_t at = 0, device;
+        list_identifier(identity, id, view, &list);
+        while (any_claims && (device = claims_next_device(identity, id, &at, view)) != NONE)
+            list_identifier(identity, device, view, &list);
     }
-    return count;
+    return list.count;
 }
 
 uint32_t identity_identifiers_of(const struct identity *identity, struct customer_id customer,
@@ -185,7 +215,7 @@ uint32_t identity_identifiers_of(const struct identity *identity, struct custome
         epoch = read_begin(identity);
         if (customer.value >= key_table_count(&identity->identifiers)) return 0;
         struct view view = view_of(pinned(identity, as_of));
-        uint32_t root = forest_root(&identity->forest, customer.value, &view);
+        uint32_t root = customer_root(identity, customer.value, &view);
         count = list_identifiers(identity, root, &view, out, max);
     } while (!read_is_whole(identity, epoch));
     return count;

@@ -35,25 +35,43 @@ static bool has_persona(const struct identity_erasure *erasure, uint32_t id) {
            id_is_in(&erasure->personas->value, erasure->persona_count, id);
 }
 
+struct capacities {
+    size_t identifiers, personas;
+};
+
+static enum status collect_one(struct identity_erasure *erasure, uint32_t id,
+                               struct capacities *capacities) {
+    const struct identity *identity = erasure->identity;
+    enum status status = memory_grow((void **)&erasure->identifiers, &capacities->identifiers,
+                                     erasure->identifier_count + 1, sizeof(*erasure->identifiers));
+    if (status) return status;
+    erasure->identifiers[erasure->identifier_count++].value = id;
+    for (uint32_t at = LOAD(node_at(identity, id)->personas); at;) {
+        status = memory_grow((void **)&erasure->personas, &capacities->personas,
+                             erasure->persona_count + 1, sizeof(*erasure->personas));
+        if (status) return status;
+        erasure->personas[erasure->persona_count++].value = at - 1;
+        at = LOAD(persona_at(identity, at - 1)->next);
+    }
+    return STATUS_OK;
+}
+
+/* What counts for the customer by a claim goes with them. */
 static enum status collect(struct identity_erasure *erasure) {
     const struct identity *identity = erasure->identity;
-    uint32_t root = forest_root(&identity->forest, erasure->customer.value, &view_now);
-    size_t identifiers_capacity = 0, personas_capacity = 0;
+    uint32_t root = customer_root(identity, erasure->customer.value, &view_now);
+    struct capacities capacities = {0};
+    enum status status = STATUS_OK;
     erasure->customer.value = root;
-    for (uint32_t id = root; id != NONE; id = forest_next(&identity->forest, root, id, &view_now)) {
-        enum status status =
-            memory_grow((void **)&erasure->identifiers, &identifiers_capacity,
-                        erasure->identifier_count + 1, sizeof(*erasure->identifiers));
-        if (status) return status;
-        erasure->identifiers[erasure->identifier_count++].value = id;
-        for (uint32_t at = LOAD(node_at(identity, id)->personas); at;) {
-            status = memory_grow((void **)&erasure->personas, &personas_capacity,
-                                 erasure->persona_count + 1, sizeof(*erasure->personas));
-            if (status) return status;
-            erasure->personas[erasure->persona_count++].value = at - 1;
-            at = LOAD(persona_at(identity, at - 1)->next);
-        }
+    for (uint32_t id = root; !status && id != NONE;
+         id = forest_next(&identity->forest, root, id, &view_now)) {
+        uint32_t at = 0, device;
+        status = collect_one(erasure, id, &capacities);
+        while (!status && LOAD(identity->claim_count) > 0 &&
+               (device = claims_next_device(identity, id, &at, &view_now)) != NONE)
+            status = collect_one(erasure, device, &capacities);
     }
+    if (status) return status;
     sort_ids(&erasure->identifiers->value, erasure->identifier_count);
     if (erasure->persona_count) sort_ids(&erasure->personas->value, erasure->persona_count);
     return STATUS_OK;
@@ -115,6 +133,7 @@ static bool replace_entry(const struct identity_erasure *erasure, struct record_
         *entry = (struct record_entry){.tag = ENTRY_IDENTIFIER_HOLE};
         return *changed = true;
     case ENTRY_PERSONA:
+    case ENTRY_PUBLIC_PERSONA:
         if (!has_persona(erasure, (*persona)++)) return true;
         *entry = (struct record_entry){.tag = ENTRY_PERSONA_HOLE};
         return *changed = true;
@@ -122,6 +141,11 @@ static bool replace_entry(const struct identity_erasure *erasure, struct record_
         is_theirs = has_identifier(erasure, entry->link.strong) ||
                     has_identifier(erasure, entry->link.weak);
         break;
+    case ENTRY_CLAIM:
+        is_theirs = has_identifier(erasure, entry->claim.device) ||
+                    has_identifier(erasure, entry->claim.target);
+        break;
+    case ENTRY_CLAIM_WITHDRAWAL:
     case ENTRY_WITHDRAWAL:
         is_theirs = has_identifier(erasure, entry->withdrawal.a) ||
                     has_identifier(erasure, entry->withdrawal.b);
@@ -274,6 +298,7 @@ enum status identity_erase(struct identity *identity, const struct identity_eras
     for (size_t i = 0; i < erasure->identifier_count; i++)
         erase_identifier(identity, erasure->identifiers[i].value);
     waiting_erase_anchors(identity);
+    claims_erase(identity, erasure);
     erase_withdrawals(identity, erasure);
     identity->first_withdrawal = identity->withdrawal_count; /* not to be undone */
     if (!status) status = judge_seeds(identity);

@@ -73,6 +73,9 @@ struct identity_result {
     size_t unusable_count; /* events with persona ID_NONE, to be quarantined */
     size_t blocked_count;  /* identifiers that stand for nobody, left out */
     uint32_t new_identifiers, new_personas, new_links, refused_links;
+    /* Of public sources: claims that are new; of these, refused for a limit; identifiers that were
+     * neither the device nor could be claimed, left out. */
+    uint32_t new_claims, capped_claims, left_claims;
 };
 
 /* The playbook's rules; before the first resolve, and whenever they change. What guards (limits,
@@ -90,10 +93,12 @@ enum status identity_set_rules(struct identity *identity, const struct identifie
  * them away. Pure; any thread. */
 bool identity_is_usable(const struct identifier_rule *rule, struct text value);
 
-/* Fills event.persona of every event: ID_NONE where no identifier is usable (blocked values are
- * dropped, and event.nobodys counts them) or one belongs to somebody who was erased. `position` is
- * the one that the frame will take: store_position() now. Ends with identity_commit or
- * identity_undo, also where nothing was new; on failure it has undone itself, event.persona apart.
+/* Fills event.persona of every event. Of an event of a public source that is the device's, and its
+ * other identifiers are claims (claims.h); without a device it is ID_NONE. So it is where no
+ * identifier is usable (blocked values are dropped, and event.nobodys counts them) or one belongs
+ * to somebody who was erased. `position` is the one that the frame will take: store_position() now.
+ * Ends with identity_commit or identity_undo, also where nothing was new; on failure it has undone
+ * itself, event.persona apart.
  * Types without a rule rank behind all rules and have a limit of 50.
  *   STATUS_LIMIT      more identifiers than identifiers_max
  *   STATUS_NO_MEMORY */
@@ -190,6 +195,10 @@ enum link_verdict {
     LINK_SHARED,  /* one end has IDENTITY_LINKS_MAX links */
     LINK_WITHDRAWN,
     LINK_CORRECTED, /* no row supports it any more */
+    /* Of claims (claims.h); LINK_ACCEPTED and LINK_WITHDRAWN are of both. */
+    LINK_CLAIM_CAPPED, /* more devices a day, or in all, than may claim one customer */
+    LINK_CLAIM_LATER,  /* the device counts by an earlier claim */
+    LINK_CLAIM_KNOWN,  /* verified links say whose the device is */
     LINK_VERDICT_COUNT
 };
 /* "more of one type than a customer may have" */
@@ -204,6 +213,7 @@ struct identity_link {
     uint64_t position;
     enum link_verdict verdict; /* now */
     uint32_t blamed_type;      /* the type whose guard refused it; SYMBOL_NONE */
+    bool is_claim;             /* made by a public source: `weak` is the device */
 };
 struct identity_visitor { /* any of them NULL */
     void (*identifier)(void *context, struct identifier_id identifier, uint32_t type,

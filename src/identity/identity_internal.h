@@ -11,6 +11,7 @@
  *   suppress.c   who is turned away                  erase.c      forgetting
  *   waiting.c    names that get known later          summary.c    what large components hold
  *   spelling.c   identifiers in other spellings      blocked.c    values that are nobody
+ *   claims.c     what public sources claim           claims_ask.c   whom a device counts for
  *   checkpoint.c an image of all, and back           checkpoint_check.c   can it be an identity? */
 #ifndef IDENTITY_IDENTITY_INTERNAL_H
 #define IDENTITY_IDENTITY_INTERNAL_H
@@ -19,6 +20,7 @@
 
 #include "base/text.h"
 #include "base/time.h"
+#include "identity/claims.h"
 #include "identity/forest.h"
 #include "identity/identity.h"
 #include "identity/key_table.h"
@@ -47,6 +49,7 @@ struct intake_rule {
     struct text *blocked, *allowed;
     uint32_t blocked_count, allowed_count, events_per_day_max;
     uint32_t rule; /* index in the playbook; NONE */
+    bool device;
 };
 
 struct persona_row {
@@ -91,6 +94,27 @@ struct withdrawal {
     int64_t known_ms;
     bool restore;
     uint32_t older; /* + 1: the one of the same pair before */
+};
+
+enum claim_flag { CLAIM_CAPPED = 1, CLAIM_ERASED = 2 };
+/* A device's claims are one list; those of a target that are not capped are another. Newer ones
+ * stand first, by arrival. A node is either a device or a target, never both. */
+struct claim {
+    uint32_t device, target;
+    _Atomic uint32_t next_of_device, next_of_target; /* + 1 */
+    _Atomic uint32_t withdrawals;                    /* + 1: the newest version */
+    uint16_t source;
+    _Atomic uint8_t flags;
+    uint8_t zero;
+    int64_t time_ms, known_ms;
+    uint64_t position;
+    uint64_t order; /* among the device's claims with the same known_ms */
+};
+struct claim_withdrawal {
+    int64_t known_ms;
+    uint64_t position;
+    uint32_t claim, older; /* older: + 1 */
+    uint32_t restore, zero;
 };
 
 #define DIGEST_BYTES 16
@@ -152,6 +176,11 @@ struct identity {
     struct column_store anchors, persona_rows, links, days;
     struct column_store node_marks, windows;
     uint32_t link_count;
+    struct column_store claim_heads; /* by identifier, + 1: its newest claim, made or suffered */
+    struct column_store claims, claim_withdrawals;
+    _Atomic uint32_t claim_count;
+    uint32_t claim_withdrawal_count;
+    uint32_t claims_per_day; /* 0: CLAIMS_PER_DAY */
     struct withdrawal *withdrawals;
     size_t withdrawal_count, withdrawal_capacity;
     uint32_t *withdrawal_slots; /* by pair, open addressing: + 1, the pair's newest; 0: free */
@@ -168,6 +197,7 @@ struct identity {
     uint32_t batch; /* serial, for node.dirty */
     uint32_t stamp; /* serial, for node.stamp */
     uint32_t first_identifier, first_persona, first_link, first_edge, first_suppressed;
+    uint32_t first_claim, first_claim_withdrawal, left_claims;
     size_t first_withdrawal, first_gone, first_waiting;
     uint32_t first_waiting_key;
     struct era *old_eras; /* where the call changes them */
@@ -205,9 +235,10 @@ void keep_set_wide(struct identity *identity, int64_t *cell, int64_t value);
 enum status identifier_add(struct identity *identity, struct key key, uint64_t hash,
                            uint32_t *id) MUST_USE; /* a new one */
 enum status identifier_add_hole(struct identity *identity) MUST_USE;
-/* `ids` ascending; the persona is new. */
+/* `ids` ascending; the persona is new. `hash` of an identifier alone is not looked at, but where
+ * the persona is of a public source. */
 enum status persona_add(struct identity *identity, const uint32_t *ids, uint32_t count,
-                        uint64_t hash, uint32_t anchor, uint32_t *persona) MUST_USE;
+                        uint64_t hash, uint32_t anchor, bool is_public, uint32_t *persona) MUST_USE;
 enum status persona_add_hole(struct identity *identity) MUST_USE;
 enum status pending_add(struct identity *identity, const struct link *link) MUST_USE;
 enum status change_note(struct identity *identity, uint32_t id,
@@ -263,6 +294,24 @@ static inline enum link_verdict link_verdict(const struct link *link) {
 }
 static inline struct key persona_key(const uint32_t *ids, uint32_t count) {
     return (struct key){0, {(const char *)ids, count * (uint32_t)sizeof(*ids)}};
+}
+/* A device as public sources see it. */
+static inline struct key public_persona_key(const uint32_t *device) {
+    return (struct key){1, {(const char *)device, sizeof(*device)}};
+}
+static inline _Atomic uint32_t *claim_head_at(const struct identity *identity, uint32_t id) {
+    return column_at(&identity->claim_heads, id, sizeof(_Atomic uint32_t));
+}
+static inline struct claim *claim_at(const struct identity *identity, uint32_t id) {
+    return column_at(&identity->claims, id, sizeof(struct claim));
+}
+/* In the list of the device, or of what is claimed. */
+static inline _Atomic uint32_t *claim_next(struct claim *claim, uint32_t id) {
+    return claim->device == id ? &claim->next_of_device : &claim->next_of_target;
+}
+static inline struct claim_withdrawal *claim_withdrawal_at(const struct identity *identity,
+                                                           uint32_t id) {
+    return column_at(&identity->claim_withdrawals, id, sizeof(struct claim_withdrawal));
 }
 /* Canonical order: by known_ms, then content. Ids only break the tie of equal hashes. */
 int link_compare(const struct link *a, const struct link *b);
@@ -374,6 +423,40 @@ int64_t waiting_first_ms(const struct identity *identity, uint32_t a, uint32_t b
 void waiting_undo(struct identity *identity);
 void waiting_erase_name(struct identity *identity, struct key key);
 void waiting_erase_anchors(struct identity *identity); /* once their nodes say NODE_ERASED */
+
+/* claims.c */
+/* Notes what the device claims, unless that is known. given: device, target, source, times. */
+enum status claim_add(struct identity *identity, const struct claim *given) MUST_USE;
+/* Is the device nothing that was claimed, and the target nothing that claimed? */
+bool claim_can_be(const struct identity *identity, const struct claim *given);
+/* As a record says it: with its flags, whatever the limits are now. */
+enum status claim_replay(struct identity *identity, const struct claim *given) MUST_USE;
+/* All claims of the pair. */
+enum status claim_withdraw_pair(struct identity *identity,
+                                const struct withdrawal *withdrawal) MUST_USE;
+void claim_describe(const struct identity *identity, uint32_t id, const struct view *view,
+                    struct identity_link *out);
+/* Of erased identifiers, once their nodes say NODE_ERASED; not to be undone. */
+void claims_erase(struct identity *identity, const struct identity_erasure *erasure);
+
+/* claims_ask.c */
+/* From the root of a component to whom it counts for, which is itself unless it is one device with
+ * a claim. Call it where claim_count is not 0. */
+uint32_t claims_follow(const struct identity *identity, uint32_t root, const struct view *view);
+static inline uint32_t customer_root(const struct identity *identity, uint32_t id,
+                                     const struct view *view) {
+    uint32_t root = forest_root(&identity->forest, id, view);
+    return LOAD(identity->claim_count) == 0 ? root : claims_follow(identity, root, view);
+}
+/* Walks the devices that count for `target` itself by claims: at = 0 begins; returns the next one,
+ * or NONE. */
+uint32_t claims_next_device(const struct identity *identity, uint32_t target, uint32_t *at,
+                            const struct view *view);
+bool claim_is_there(const struct claim *claim, const struct view *view);
+bool claim_is_withdrawn(const struct identity *identity, const struct claim *claim,
+                        const struct view *view);
+enum link_verdict claim_verdict(const struct identity *identity, uint32_t claim,
+                                const struct view *view);
 
 /* blocked.c */
 bool value_is_blocked(struct text value, const struct text *extra, uint32_t extra_count);

@@ -16,6 +16,9 @@ const char *link_verdict_text(enum link_verdict verdict) {
         [LINK_SHARED] = "shared by thousands",
         [LINK_WITHDRAWN] = "withdrawn by hand",
         [LINK_CORRECTED] = "the row that said so was corrected",
+        [LINK_CLAIM_CAPPED] = "more devices than may claim one customer",
+        [LINK_CLAIM_LATER] = "the device counts by an earlier claim",
+        [LINK_CLAIM_KNOWN] = "verified links say whose device it is",
     };
     return verdict < LINK_VERDICT_COUNT ? texts[verdict] : "unknown";
 }
@@ -40,11 +43,17 @@ static struct view view_shown(const struct identity *identity) {
 static enum status list_members(const struct identity *identity, uint32_t customer,
                                 struct id_list *members) {
     const struct view view = view_shown(identity);
-    uint32_t root = forest_root(&identity->forest, customer, &view);
+    uint32_t root = customer_root(identity, customer, &view);
+    bool any_claims = LOAD(identity->claim_count) > 0;
     enum status status = STATUS_OK;
     for (uint32_t id = root; !status && id != NONE;
-         id = forest_next(&identity->forest, root, id, &view))
+         id = forest_next(&identity->forest, root, id, &view)) {
+        uint32_t at = 0, device;
         status = id_list_add(members, id);
+        while (!status && any_claims &&
+               (device = claims_next_device(identity, id, &at, &view)) != NONE)
+            status = id_list_add(members, device);
+    }
     if (!status) sort_ids(members->ids, members->count);
     return status;
 }
@@ -98,6 +107,26 @@ static enum status list_links(const struct identity *identity, const struct id_l
     return status;
 }
 
+/* Those that a member makes, or that are made on a member by a device that is none. */
+static void visit_claims(const struct identity *identity, const struct id_list *members,
+                         const struct identity_visitor *visitor) {
+    const struct view view = view_shown(identity);
+    for (size_t i = 0; i < members->count && LOAD(identity->claim_count) > 0; i++) {
+        uint32_t id = members->ids[i];
+        for (uint32_t at = LOAD(*claim_head_at(identity, id)); at;) {
+            struct claim *claim = claim_at(identity, at - 1);
+            struct identity_link link;
+            uint32_t claim_id = at - 1;
+            bool is_made = claim->device == id;
+            at = LOAD(*claim_next(claim, id));
+            if (!claim_is_there(claim, &view) || (!is_made && holds(members, claim->device)))
+                continue;
+            claim_describe(identity, claim_id, &view, &link);
+            visitor->link(visitor->context, &link);
+        }
+    }
+}
+
 static void visit_persona(const struct identity *identity, uint32_t persona,
                           const struct identity_visitor *visitor) {
     struct identifier_id ids[EVENT_IDENTIFIERS_MAX];
@@ -145,6 +174,7 @@ static void visit_all(const struct identity *identity, const struct identity_vis
             i > 0 && links->ids[i] == links->ids[i - 1]; /* never judged: found from both ends */
         if (!is_twice) visit_link(identity, links->ids[i], visitor);
     }
+    if (visitor->link) visit_claims(identity, members, visitor);
 }
 
 enum status identity_describe(struct identity *identity, struct customer_id customer,
@@ -176,10 +206,15 @@ static enum status put_identifier(const struct identity *identity, const struct 
 enum status identity_explain_link(const struct identity *identity, const struct symbols *symbols,
                                   const struct identity_link *link, struct buffer *out) {
     enum status status = put_identifier(identity, symbols, link->weak.value, out);
-    const char *verb = link->verdict == LINK_ACCEPTED ? " is joined to " : " is not joined to ";
+    bool counts = link->verdict == LINK_ACCEPTED;
+    const char *verb = link->is_claim ? counts ? " counts for " : " does not count for "
+                       : counts       ? " is joined to "
+                                      : " is not joined to ";
     if (!status) status = buffer_append_text(out, text_from(verb));
     if (!status) status = put_identifier(identity, symbols, link->strong.value, out);
-    if (status || link->verdict == LINK_ACCEPTED) return status;
+    if (!status && counts && link->is_claim)
+        status = buffer_append_text(out, TEXT(": claimed by a public source"));
+    if (status || counts) return status;
     status = buffer_format(out, ": %s", link_verdict_text(link->verdict));
     if (status || link->blamed_type == SYMBOL_NONE) return status;
     struct text type = symbol_text(symbols, SYMBOL_IDENTIFIER, link->blamed_type);
@@ -240,8 +275,7 @@ void identity_stats(struct identity *identity, struct identity_stats *out) {
     }
     for (uint32_t id = 0; id < out->identifier_count; id++) {
         bool is_erased = LOAD(node_at(identity, id)->flags) & NODE_ERASED;
-        out->customer_count +=
-            !is_erased && forest_parent(&identity->forest, id, &view_now) == NONE;
+        out->customer_count += !is_erased && customer_root(identity, id, &view_now) == id;
     }
     for (uint32_t i = 0; i < key_table_count(&identity->suppressed); i++)
         out->suppressed_count += key_table_key(&identity->suppressed, i).text.at != NULL;
@@ -255,6 +289,9 @@ void identity_stats(struct identity *identity, struct identity_stats *out) {
                  column_bytes(&identity->forest.edges, sizeof(struct edge)) +
                  column_bytes(&identity->persona_rows, sizeof(struct persona_row)) +
                  column_bytes(&identity->links, sizeof(struct link)) +
+                 column_bytes(&identity->claim_heads, sizeof(uint32_t)) +
+                 column_bytes(&identity->claims, sizeof(struct claim)) +
+                 column_bytes(&identity->claim_withdrawals, sizeof(struct claim_withdrawal)) +
                  column_bytes(&identity->days, sizeof(struct day_count)) +
                  column_bytes(&identity->node_marks, sizeof(struct node_mark)) +
                  column_bytes(&identity->windows, sizeof(struct known_window));

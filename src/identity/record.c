@@ -3,7 +3,7 @@
 
 #include "event/varint.h"
 
-#define RECORD_FORMAT 2
+#define RECORD_FORMAT 3
 
 /* An entry is written in one go: the fixed fields here, then the text of an identifier. */
 struct draft {
@@ -28,6 +28,22 @@ static void draft_link(struct draft *draft, const struct link *link) {
     draft_bytes(draft, &link->weight, sizeof(link->weight));
     draft_u64(draft, zigzag(link->time_ms));
     draft_u64(draft, zigzag((int64_t)((uint64_t)link->known_ms - (uint64_t)link->time_ms)));
+}
+
+static void draft_claim(struct draft *draft, const struct claim *claim) {
+    draft_u64(draft, claim->device);
+    draft_u64(draft, claim->target);
+    draft_u64(draft, claim->source);
+    draft_u64(draft, LOAD(claim->flags));
+    draft_u64(draft, zigzag(claim->time_ms));
+    draft_u64(draft, zigzag((int64_t)((uint64_t)claim->known_ms - (uint64_t)claim->time_ms)));
+}
+
+static void draft_withdrawal(struct draft *draft, const struct withdrawal *withdrawal) {
+    draft_u64(draft, withdrawal->a);
+    draft_u64(draft, withdrawal->b);
+    draft_u64(draft, withdrawal->restore);
+    draft_u64(draft, zigzag(withdrawal->known_ms));
 }
 
 static void draft_persona(struct draft *draft, const struct record_entry *entry) {
@@ -77,11 +93,9 @@ enum status record_put(struct buffer *out, const struct record_entry *entry) {
     case ENTRY_PERSONA: draft_persona(&draft, entry); break;
     case ENTRY_LINK: draft_link(&draft, &entry->link); break;
     case ENTRY_WITHDRAWAL:
-        draft_u64(&draft, entry->withdrawal.a);
-        draft_u64(&draft, entry->withdrawal.b);
-        draft_u64(&draft, entry->withdrawal.restore);
-        draft_u64(&draft, zigzag(entry->withdrawal.known_ms));
-        break;
+    case ENTRY_CLAIM_WITHDRAWAL: draft_withdrawal(&draft, &entry->withdrawal); break;
+    case ENTRY_PUBLIC_PERSONA: draft_u64(&draft, entry->anchor); break;
+    case ENTRY_CLAIM: draft_claim(&draft, &entry->claim); break;
     case ENTRY_SUPPRESS:
     case ENTRY_WELCOME: draft_bytes(&draft, entry->suppressed.digest, DIGEST_BYTES); break;
     case ENTRY_SUPPRESS_MARKED:
@@ -225,7 +239,29 @@ static bool read_withdrawal(struct record_reader *reader, struct withdrawal *wit
     if (!read_u32(reader, &withdrawal->a) || !read_u32(reader, &withdrawal->b)) return false;
     if (!read_u64(reader, 1, &restore) || !read_i64(reader, &withdrawal->known_ms)) return false;
     withdrawal->restore = restore == 1;
-    return withdrawal->a < withdrawal->b && time_is_sane(withdrawal->known_ms);
+    return withdrawal->a != withdrawal->b && time_is_sane(withdrawal->known_ms);
+}
+
+static bool read_public_persona(struct record_reader *reader, struct record_entry *entry) {
+    entry->id_count = 1;
+    if (!read_u32(reader, &entry->anchor)) return false;
+    entry->ids[0] = entry->anchor;
+    return true;
+}
+
+static bool read_claim(struct record_reader *reader, struct claim *claim) {
+    uint64_t source, flags;
+    int64_t delay;
+    *claim = (struct claim){.device = 0};
+    if (!read_u32(reader, &claim->device) || !read_u32(reader, &claim->target)) return false;
+    if (!read_u64(reader, UINT16_MAX, &source) || !read_u64(reader, CLAIM_CAPPED, &flags))
+        return false;
+    if (!read_i64(reader, &claim->time_ms) || !read_i64(reader, &delay)) return false;
+    claim->source = (uint16_t)source;
+    STORE(claim->flags, (uint8_t)flags);
+    claim->known_ms = (int64_t)((uint64_t)claim->time_ms + (uint64_t)delay);
+    return claim->device != claim->target && time_is_sane(claim->time_ms) &&
+           time_is_sane(claim->known_ms);
 }
 
 static bool read_guard(struct record_reader *reader, struct record_entry *entry) {
@@ -274,7 +310,12 @@ static bool read_fields(struct record_reader *reader, struct record_entry *entry
     case ENTRY_IDENTIFIER: return read_identifier(reader, entry);
     case ENTRY_PERSONA: return read_persona(reader, entry);
     case ENTRY_LINK: return read_link(reader, &entry->link);
-    case ENTRY_WITHDRAWAL: return read_withdrawal(reader, &entry->withdrawal);
+    case ENTRY_WITHDRAWAL:
+        return read_withdrawal(reader, &entry->withdrawal) &&
+               entry->withdrawal.a < entry->withdrawal.b;
+    case ENTRY_CLAIM_WITHDRAWAL: return read_withdrawal(reader, &entry->withdrawal);
+    case ENTRY_PUBLIC_PERSONA: return read_public_persona(reader, entry);
+    case ENTRY_CLAIM: return read_claim(reader, &entry->claim);
     case ENTRY_SUPPRESS:
     case ENTRY_WELCOME: return read_suppressed(reader, false, &entry->suppressed);
     case ENTRY_SUPPRESS_MARKED: return read_suppressed(reader, true, &entry->suppressed);

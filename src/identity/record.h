@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* identity/record.h -- what is new, as bytes: the record that travels in the store's frame.
  *
- *   format 2 | first identifier id | first persona id | entries: tag, fields …
+ *   format 3 | first identifier id | first persona id | entries: tag, fields …
  *
  * Integers are varints, signed ones zigzag. Identifiers and personas are numbered in the order of
  * their entries, so their ids are not written. An erased one is written as a hole, which takes an
  * id too. The bytes may be anything, so every read is checked against the end. Format 1 had the
- * first ten tags. */
+ * first ten tags, format 2 had no claims. */
 #ifndef IDENTITY_RECORD_H
 #define IDENTITY_RECORD_H
 
@@ -28,6 +28,10 @@ enum record_tag {
     ENTRY_UNSUPPORT,
     ENTRY_SUPPRESS_MARKED,
     ENTRY_WAITING, /* type, value; link: strong, source, times */
+    /* Format 3. */
+    ENTRY_PUBLIC_PERSONA, /* a device as public sources see it */
+    ENTRY_CLAIM,
+    ENTRY_CLAIM_WITHDRAWAL, /* withdrawal: a is the device, b what it claimed */
     ENTRY_TAG_END
 };
 struct record_entry {
@@ -43,6 +47,7 @@ struct record_entry {
     int64_t from_ms;  /* era; INT64_MIN: it replaces all */
     bool retroactive; /* era's guard */
     struct unsupport unsupport;
+    struct claim claim; /* device, target, source, flags, time_ms, known_ms */
 };
 struct record_reader {
     const uint8_t *at, *end;

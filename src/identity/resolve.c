@@ -16,10 +16,13 @@ struct probe {
     bool over_rate;
     bool is_alone; /* in its event */
     bool is_same;  /* as the probe before, which has been found or added first */
+    bool if_known;
 };
-struct set {                             /* of an event */
-    uint32_t first, count;               /* its probes */
-    uint32_t name_count;                 /* further probes behind: what it is said to be called */
+struct set {               /* of an event */
+    uint32_t first, count; /* its probes */
+    /* Further probes behind: what it is said to be called; of a public source what it claims. */
+    uint32_t name_count;
+    uint8_t trust;                       /* enum event_trust */
     uint32_t ids[EVENT_IDENTIFIERS_MAX]; /* ascending, each once */
     uint32_t id_count;
     uint64_t hash;
@@ -73,13 +76,48 @@ static bool collect_one(struct identity *identity, const struct event_batch *bat
     return true;
 }
 
+static bool is_of_device(const struct identity *identity, const struct event_identifier *given) {
+    return given->type < IDENTIFIER_TYPES_MAX && identity->intake[given->type].device;
+}
+
+/* Of a public source: the device, the first one by priority; behind it what it claims. Other
+ * devices are left out, since nobody vouches that they are the same. */
+static void collect_public(struct identity *identity, const struct event_batch *batch,
+                           const struct event *event, uint32_t count, struct set *set) {
+    struct resolve_scratch *scratch = identity->resolve;
+    const struct event_identifier *given = batch->identifiers + event->identifier, *device = NULL;
+    for (uint32_t i = 0; i < count; i++) {
+        if (!is_of_device(identity, &given[i]) || given[i].if_known) continue;
+        uint32_t priority = guards_now(identity)[given[i].type].priority;
+        if (set->count == 1) {
+            identity->left_claims++;
+            if (priority >= guards_now(identity)[device->type].priority) continue;
+            scratch->probe_count--;
+            set->count = 0;
+        }
+        if (collect_one(identity, batch, &given[i])) {
+            device = &given[i];
+            set->count = 1;
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (is_of_device(identity, &given[i]) || !collect_one(identity, batch, &given[i])) continue;
+        scratch->probes[scratch->probe_count - 1].if_known = given[i].if_known;
+        set->name_count++;
+    }
+}
+
 static void collect(struct identity *identity, const struct event_batch *batch,
                     const struct event *event, struct set *set) {
     struct resolve_scratch *scratch = identity->resolve;
-    *set = (struct set){.first = scratch->probe_count};
+    *set = (struct set){.first = scratch->probe_count, .trust = event->trust};
     uint32_t count = event->identifier_count < EVENT_IDENTIFIERS_MAX ? event->identifier_count
                                                                      : EVENT_IDENTIFIERS_MAX;
     uint32_t names = 0;
+    if (event->trust != EVENT_VERIFIED) {
+        collect_public(identity, batch, event, count, set);
+        return;
+    }
     for (uint32_t i = 0; i < count; i++) {
         const struct event_identifier *given = &batch->identifiers[event->identifier + i];
         names += given->if_known;
@@ -289,7 +327,7 @@ static enum status assign_single(struct identity *identity, const struct set *se
     uint32_t id = set->ids[0], single = LOAD(*single_at(identity, id));
     event->persona.value = single - 1;
     if (single) return STATUS_OK;
-    return persona_add(identity, set->ids, 1, 0, id, &event->persona.value);
+    return persona_add(identity, set->ids, 1, 0, id, false, &event->persona.value);
 }
 
 /* Links the person to what it is said to be called, where that is known, and keeps what was said.
@@ -323,11 +361,44 @@ static enum status assign_persona(struct identity *identity, const struct set *s
     if (!key_table_find(&identity->personas, key, set->hash, &persona)) {
         uint32_t anchor = strongest(identity, set);
         enum status status =
-            persona_add(identity, set->ids, set->id_count, set->hash, anchor, &persona);
+            persona_add(identity, set->ids, set->id_count, set->hash, anchor, false, &persona);
         if (status) return status;
     }
     event->persona.value = persona;
     return link_persona(identity, set, persona, event);
+}
+
+static enum status claim_names(struct identity *identity, const struct set *set,
+                               const struct event *event) {
+    struct probe *names = identity->resolve->probes + set->first + set->count;
+    enum status status = STATUS_OK;
+    if (set->trust == EVENT_PUBLIC_NO_CLAIMS) {
+        identity->left_claims += set->name_count;
+        return STATUS_OK;
+    }
+    for (uint32_t i = 0; !status && i < set->name_count; i++) {
+        if (names[i].if_known && names[i].id == NONE && !find(identity, &names[i])) continue;
+        status = find_or_add(identity, &names[i]);
+        if (status) return status;
+        const struct claim claim = {.device = set->ids[0],
+                                    .target = names[i].id,
+                                    .source = event->source,
+                                    .time_ms = sane_time(event->time_ms),
+                                    .known_ms = sane_time(event->known_ms)};
+        status = claim_add(identity, &claim);
+    }
+    return status;
+}
+
+static enum status assign_public(struct identity *identity, const struct set *set,
+                                 struct event *event) {
+    uint32_t device = set->ids[0];
+    struct key key = public_persona_key(&device);
+    uint64_t hash = key_hash(key);
+    enum status status = STATUS_OK;
+    if (!key_table_find(&identity->personas, key, hash, &event->persona.value))
+        status = persona_add(identity, &device, 1, hash, device, true, &event->persona.value);
+    return status ? status : claim_names(identity, set, event);
 }
 
 static enum status assign(struct identity *identity, const struct set *set, struct event *event) {
@@ -336,6 +407,7 @@ static enum status assign(struct identity *identity, const struct set *set, stru
         identity->unusable_count++;
         return STATUS_OK;
     }
+    if (set->trust != EVENT_VERIFIED) return assign_public(identity, set, event);
     enum status status = assign_persona(identity, set, event);
     if (status || set->name_count == 0) return status;
     return name_person(identity, set, LOAD(*anchor_at(identity, event->persona.value)), event);

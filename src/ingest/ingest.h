@@ -112,6 +112,9 @@ struct ingest_settings {
      * calls it; "no" may be wrong. NULL: every row is mapped. */
     bool (*is_known)(void *context, struct row_key key, uint64_t content, uint16_t reading);
     void *is_known_context;
+    /* The secret of signed user tokens (ingest/map/user_token.h), borrowed until ingest_close;
+     * empty: no token is good. */
+    struct text token_secret;
     /* Keep the rows of an event of several rows beside the event, as the property
      * INGEST_ROWS_PROPERTY (ingest/file/lines.h). */
     bool keeps_rows;

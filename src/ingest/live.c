@@ -109,6 +109,11 @@ uint64_t ingest_live_undeclared(const struct ingest_live *live) {
     return live->undeclared;
 }
 
+void ingest_live_sender(struct ingest_live *live, bool is_public, bool claims) {
+    live->mapper->live.is_public = is_public;
+    live->mapper->live.no_claims = is_public && !claims;
+}
+
 enum status ingest_live_map(struct ingest_live *live, const struct ingest_live_row *rows,
                             size_t count, int64_t received_ms, uint64_t number,
                             const struct ingest_seen *seen, struct event_batch *batch,

@@ -58,6 +58,10 @@ enum status ingest_live_create(struct ingest_live **out, const struct ingest_set
                                const struct source *source, struct error *error) MUST_USE;
 void ingest_live_destroy(struct ingest_live *live); /* NULL is allowed */
 
+/* Who sends the requests from now on: a key that anybody can read, and whether it may claim
+ * identifiers. What the source is believed is the most. */
+void ingest_live_sender(struct ingest_live *live, bool is_public, bool claims);
+
 /* Appends the events and quarantined rows of one request to the batch. `number` differs from
  * request to request; with `received_ms` it tells apart what says neither an id nor a time.
  *   STATUS_INVALID  a row is no JSON object and nothing of it can be read: nothing was appended

@@ -332,6 +332,9 @@ static void read_model(struct reader *reader, const struct yaml_node *key,
     } else {
         all_features(reader, model);
     }
+    bool claims = true;
+    if (values[MODEL_CLAIMS] && reader_yes_no(reader, values[MODEL_CLAIMS], "claims", &claims))
+        model->without_claims = !claims;
     if (values[MODEL_ATTRIBUTES]) {
         model->attributes = read_indices(reader, values[MODEL_ATTRIBUTES], "attributes",
                                          attribute_read, &model->attribute_count);

@@ -62,6 +62,7 @@ static void read_all(struct reader *reader, const struct yaml_node *const *top) 
     settings_read(reader, top);
     consent_read(reader, top[TOP_CONSENT]);
     customer_read(reader, top[TOP_CUSTOMER]);
+    bots_read(reader, top[TOP_BOTS]);
     relations_read(reader, top[TOP_RELATIONS]);
     if (reader->status != STATUS_OK || !reserved_add(reader)) return;
     if (!sources_begin(reader, top[TOP_SOURCES], &sources)) return;

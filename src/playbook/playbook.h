@@ -34,6 +34,7 @@ struct identifier_rule {
     bool unique;                /* two different values never merge */
     int64_t expires_ms;         /* 0: never; an identifier unseen for so long links no more */
     uint32_t priority;          /* 0 = strongest: order of appearance */
+    bool device;                /* names a device: a public source's events are this device's */
     bool lower_case;            /* e-mail: letters are made small (base/canonical.h) */
     const struct text *blocked; /* extra blocked values, beside the built-in ones */
     uint32_t blocked_count;
@@ -167,6 +168,11 @@ struct source {
     bool has_header;     /* default yes; without it columns are c1, c2, … or `columns:` */
     const struct text *columns;
     uint32_t column_count;
+    /* Anybody can write to it: what it says of identity are claims (identity/claims.h). */
+    bool is_public;
+    bool no_claims; /* not even these: a page needs a signed token to say who somebody is */
+    /* Where the secret of signed user tokens is: "env:NAME" or "file:PATH"; empty: no tokens. */
+    struct text token_secret;
     bool is_lookup;
     uint32_t lookup;           /* index in playbook->lookups */
     struct field_source event; /* the event's name: constant or from a column */
@@ -277,6 +283,9 @@ struct model_rule {
     uint32_t feature_count;
     const uint32_t *attributes;
     uint32_t attribute_count; /* action attributes used as features */
+    /* Treatments of customers for whom a device counts by a claim (identity/claims.h) are no rows
+     * of it. */
+    bool without_claims;
     struct place place;
 };
 
@@ -466,6 +475,11 @@ struct playbook {
     int64_t visit_gap_ms;
     double holdout_share; /* 0..1 */
     struct text holdout_salt;
+    uint32_t claims_per_day; /* devices a customer and day by claims; 0: the default */
+    /* Parts of the user agents of programs that are no people, in small letters: what they do is
+     * dark. */
+    const struct text *bots;
+    uint32_t bot_count;
     const struct identifier_rule *identifiers;
     uint32_t identifier_count;
     const struct source *sources;

@@ -12,6 +12,8 @@ void settings_read(
 void customer_read(struct reader *reader, const struct yaml_node *node);
 /* The customer's zone, which is found by traits. */
 void customer_zone_read(struct reader *reader, const struct yaml_node *node);
+/* NULL: the usual ones. */
+void bots_read(struct reader *reader, const struct yaml_node *node);
 void consent_read(struct reader *reader, const struct yaml_node *node);
 void relations_read(struct reader *reader, const struct yaml_node *node);
 

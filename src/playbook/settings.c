@@ -106,11 +106,13 @@ void settings_read(struct reader *reader, const struct yaml_node *const *top) {
 static const struct {
     const char *name;
     uint32_t per_customer;
-    bool unique, lower_case;
+    bool unique, lower_case, device;
 } usual[] = {
-    {"user_id", 1, true, false},  {"crm", 1, true, false},      {"crm_id", 1, true, false},
-    {"loyalty", 3, false, false}, {"email", 5, false, true},    {"phone", 5, false, false},
-    {"cookie", 50, false, false}, {"device", 50, false, false}, {"anonymous_id", 50, false, false},
+    {"user_id", 1, true, false, false},       {"crm", 1, true, false, false},
+    {"crm_id", 1, true, false, false},        {"loyalty", 3, false, false, false},
+    {"email", 5, false, true, false},         {"phone", 5, false, false, false},
+    {"cookie", 50, false, false, true},       {"device", 50, false, false, true},
+    {"anonymous_id", 50, false, false, true},
 };
 
 static void apply_usual(struct identifier_rule *rule) {
@@ -120,6 +122,7 @@ static void apply_usual(struct identifier_rule *rule) {
         rule->per_customer = usual[i].per_customer;
         rule->unique = usual[i].unique;
         rule->lower_case = usual[i].lower_case;
+        rule->device = usual[i].device;
     }
 }
 
@@ -174,6 +177,8 @@ static void read_identifier(struct reader *reader, const struct yaml_node *key,
         (void)reader_count(reader, values[IDENTIFIER_EVENTS_PER_DAY], "events_per_day", 1,
                            COUNT_MAX, &rule->events_per_day_max);
     }
+    if (values[IDENTIFIER_DEVICE])
+        (void)reader_yes_no(reader, values[IDENTIFIER_DEVICE], "device", &rule->device);
     if (rule->unique && rule->per_customer > 1) {
         reader_error(reader, node_place(key),
                      "%.*s is unique, yet %u per customer are allowed: leave per_customer out, or "
@@ -200,6 +205,9 @@ void customer_read(struct reader *reader, const struct yaml_node *node) {
     if (node == NULL || !reader_keys(reader, node, &customer_keys, values)) return;
     const struct yaml_node *map = values[CUSTOMER_IDENTIFIERS];
     if (values[CUSTOMER_ZONES]) read_customer_zones(reader, values[CUSTOMER_ZONES]);
+    if (values[CUSTOMER_CLAIMS_PER_DAY])
+        (void)reader_count(reader, values[CUSTOMER_CLAIMS_PER_DAY], "claims_per_day", 1, COUNT_MAX,
+                           &playbook->claims_per_day);
     if (map == NULL || !reader_is_map(reader, map, "identifiers")) return;
     if (map->count > IDENTIFIERS_MAX) {
         reader_error(reader, node_place(map),

@@ -17,7 +17,10 @@ struct word {
     int64_t time_ms;
     uint32_t persona; /* ID_NONE: not known */
     struct value state;
-    bool of_device;      /* a choice made on a device: its yes speaks for that device alone */
+    bool of_device; /* a choice made on a device: its yes speaks for that device alone */
+    /* A yes of a public source on a device that is somebody's: it ends that device's own no, and
+     * speaks for nobody. */
+    bool is_mute;
     bool general;        /* of an opt-in: names no programme */
     struct text address; /* of an opt-in, in words.bytes; empty: names none */
 };
@@ -121,6 +124,17 @@ static bool is_of_device(const struct permission *permission, struct value name)
     return source != UINT32_MAX && playbook->sources[source].segment;
 }
 
+/* What a public source says is a yes for nobody else than the device, and no opt-in at all. */
+static bool is_mute(const struct permission *permission, const struct word *word, uint16_t type) {
+    const struct customer_data *data = permission->data;
+    if (!is_yes(word->state) || data->trust_of_persona == NULL || word->persona == ID_NONE)
+        return false;
+    enum persona_trust trust =
+        data->trust_of_persona(data->context, (struct persona_id){word->persona},
+                               (struct as_of){permission->t_ms, permission->position});
+    return trust != PERSONA_VERIFIED && (type == EVENT_OPT_IN_CHANGED || trust != PERSONA_DEVICE);
+}
+
 static enum status add_word(const struct permission *permission, uint32_t row,
                             const struct value said[SAYS_COUNT], struct words *words) {
     const struct timeline *timeline = permission->timeline;
@@ -132,6 +146,9 @@ static enum status add_word(const struct permission *permission, uint32_t row,
     };
     word.of_device =
         timeline->type[row] == EVENT_CONSENT_CHANGED && is_of_device(permission, said[SAYS_SOURCE]);
+    word.is_mute = is_mute(permission, &word, timeline->type[row]);
+    if (word.is_mute && timeline->type[row] == EVENT_OPT_IN_CHANGED) return STATUS_OK;
+    word.of_device |= word.is_mute;
     word.general = programme.type != VALUE_TEXT || programme.text.length == 0;
     if (address.type == VALUE_TEXT) word.address.length = address.text.length;
     enum status status = STATUS_OK;
@@ -187,12 +204,16 @@ static uint32_t customer_then(const struct permission *permission, uint32_t pers
         .value;
 }
 
-/* Returns the newest word that spoke for the persona's customer. */
+/* Returns the newest word that spoke for the persona's customer. *speaks: there is one. */
 static struct value state_of_persona(const struct permission *permission, const struct words *words,
-                                     uint32_t persona, size_t *steps) {
+                                     uint32_t persona, size_t *steps, bool *speaks) {
+    *speaks = true;
     for (size_t i = 0; i < words->count; i++) {
         const struct word *word = &words->items[i];
-        if (word->persona == persona) return word->state;
+        if (word->persona == persona) {
+            *speaks = !word->is_mute;
+            return word->state;
+        }
         if (word->of_device && is_yes(word->state)) continue;
         if (++*steps > STEPS_MAX) continue;
         if (customer_then(permission, word->persona, word->time_ms) ==
@@ -229,10 +250,15 @@ static struct value state_of_customer(const struct permission *permission,
     for (size_t i = 0; i < words->count; i++) personas[i] = words->items[i].persona;
     size_t count = unique(personas, words->count), steps = 0;
     struct value state = value_yes_no(true);
-    for (size_t i = 0; i < count && !is_no(state); i++)
-        state = more_restrictive(state, state_of_persona(permission, words, personas[i], &steps));
+    bool any = false;
+    for (size_t i = 0; i < count && !is_no(state); i++) {
+        bool speaks;
+        struct value said = state_of_persona(permission, words, personas[i], &steps, &speaks);
+        any |= speaks;
+        if (speaks) state = more_restrictive(state, said);
+    }
     memory_free(personas);
-    return state;
+    return any ? state : value_unknown();
 }
 
 /* A timeline that was cut lacks its oldest words. Where there is only one persona, its newest word

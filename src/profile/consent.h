@@ -13,6 +13,9 @@
  * A choice made on a device (categoryPreferences of the Segment spec) speaks for the customer where
  * it is a no; a yes speaks for that device alone and lifts nobody else's no.
  *
+ * What a public source says (event/ids.h, persona_trust) is never an opt-in, and no yes to a
+ * purpose where the device counts for a customer. A no holds.
+ *
  * An opt-in belongs to a channel, an address and a programme, and a merge never carries a yes from
  * one address to another. A word without an address speaks of the addresses that its persona had;
  * where it had none, a no holds for all of the customer's addresses, and a yes for those that were

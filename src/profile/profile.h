@@ -31,6 +31,10 @@ struct customer_data {
      * always its own customer. Any thread. */
     struct customer_id (*customer_of_persona)(void *context, struct persona_id persona,
                                               struct as_of as_of);
+    /* Returns what the persona's rows are believed, as known then. NULL: all are verified. Any
+     * thread. */
+    enum persona_trust (*trust_of_persona)(void *context, struct persona_id persona,
+                                           struct as_of as_of);
     /* Write the identifiers of a persona, at most `max`; and return an identifier's type
      * (SYMBOL_IDENTIFIER) and value, which is empty where it was erased. NULL: addresses are not
      * known. Any thread. */

@@ -37,6 +37,7 @@ sources:
     row_key: "{household}/{campaign_id}"
     properties: { campaign_id: campaign_id }
   web: { file: "web*.ndjson*", key: { cookie: anonymousId, email: context.traits.email } }
+  page: { file: "page*.ndjson*", trust: public, key: { cookie: anonymousId, email: context.traits.email } }
 events: { Clicked: { button: text } }
 traits:
   spend_365d: { is: sum("Order Completed".revenue) in 365d, says: the amount spent in the last 365 days }
@@ -114,4 +115,6 @@ def make(folder):
         write(folder, f"files/{name}.csv", "\n".join(lines) + "\n")
     seen = '{"event":"Clicked","anonymousId":"k1","messageId":"m%d","timestamp":"2017-10-0%dT08:00:00Z","properties":{"button":"pay"}%s}\n'
     write(folder, "files/web.ndjson", seen % (1, 1, ',"context":{"traits":{"email":"a@b.example"}}'))
+    page = seen.replace('"k1"', '"p1"').replace('"m', '"p')
+    write(folder, "files/page.ndjson", page % (1, 4, ',"context":{"traits":{"email":"a@b.example"}}'))
     write(folder, "events-2017-10.ndjson.gz", seen % (2, 2, "") + seen % (3, 3, ""))

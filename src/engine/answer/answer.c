@@ -102,7 +102,7 @@ static enum status read_customer(struct engine_view *view, const char *customer,
                                  struct error *error) {
     struct customer_id id;
     struct timeline_request request = request_of(view);
-    request.needs |= needs;
+    request.needs |= needs | TIMELINE_PERSONA;
     enum status status =
         in_force_find_customer(view->in_force, text_from(customer), request.as_of, &id, error);
     if (status != STATUS_OK) return status;

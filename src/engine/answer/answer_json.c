@@ -3,6 +3,7 @@
 
 #include "engine/answer/replay_decision.h"
 #include "event/dark.h"
+#include "identity/claims.h"
 
 static void write_value(struct json_writer *writer, const struct symbols *symbols,
                         struct value value);
@@ -257,6 +258,15 @@ enum status answer_why_not(const struct engine_view *view, struct text action,
 
 /* ---- one customer ---- */
 
+/* What the row is believed, as known at the view's time. */
+static const char *trust_of(const struct engine_view *view, uint32_t row) {
+    const struct timeline *timeline = &view->timeline;
+    if (timeline->persona == NULL) return persona_trust_name(PERSONA_VERIFIED);
+    return persona_trust_name(identity_persona_trust(
+        engine_identity(view->engine), (struct persona_id){timeline->persona[row]},
+        (struct as_of){view->t_ms, engine_view_position(view)}));
+}
+
 static void write_event(const struct engine_view *view, uint32_t row, struct json_writer *writer) {
     const struct timeline *timeline = &view->timeline;
     const struct symbols *symbols = engine_symbols(view->engine);
@@ -266,6 +276,7 @@ static void write_event(const struct engine_view *view, uint32_t row, struct jso
     json_member_time(writer, "time", timeline->time_ms[row]);
     json_member_text(writer, "event", event_own_name(symbols, timeline->type[row], packed));
     json_member_text(writer, "channel", event_own_channel(symbols, timeline->channel[row], packed));
+    json_member_string(writer, "trust", trust_of(view, row));
     json_write_key(writer, "properties");
     write_properties(writer, symbols, packed);
     json_write_object_end(writer);
@@ -334,6 +345,7 @@ static void write_link(void *context, const struct identity_link *link) {
     json_member_number(to->writer, "weight", (double)link->weight);
     json_member_time(to->writer, "time", link->time_ms);
     json_member_time(to->writer, "known", link->known_ms);
+    json_member_yes_no(to->writer, "is_claim", link->is_claim);
     json_write_object_end(to->writer);
 }
 

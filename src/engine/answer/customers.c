@@ -73,7 +73,7 @@ enum status engine_find_customer(struct engine *engine, struct text name, struct
     return status;
 }
 
-static enum status find_identifier(struct engine *engine, struct text name,
+enum status engine_find_identifier(struct engine *engine, struct text name,
                                    struct identifier_id *out, struct error *error) {
     const char *colon = memchr(name.at, ':', name.length);
     struct as_of now = {INT64_MAX, POSITION_NOW};
@@ -104,9 +104,9 @@ static enum status unmerge(struct engine *engine, void *context, struct error *e
     struct engine_unmerged *out = wanted->out;
     struct identifier_id a, b = {ID_NONE};
     struct identity_result result;
-    enum status status = find_identifier(engine, wanted->identifier_a, &a, error);
+    enum status status = engine_find_identifier(engine, wanted->identifier_a, &a, error);
     if (status == STATUS_OK && wanted->identifier_b.length > 0)
-        status = find_identifier(engine, wanted->identifier_b, &b, error);
+        status = engine_find_identifier(engine, wanted->identifier_b, &b, error);
     if (status != STATUS_OK) return status;
     status = identity_withdraw(engine->identity, a, b, false, engine_now_ms(engine),
                                store_position(engine->store), &result, error);

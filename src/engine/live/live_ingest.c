@@ -164,6 +164,7 @@ enum status live_call_read(struct engine_live *live, const struct live_request *
     enum status status = find_mapper(reader, request->source, &mapper, error);
     if (status == STATUS_OK) {
         uint64_t number = atomic_fetch_add(&live->requests, 1);
+        ingest_live_sender(mapper, request->sender.is_public, request->sender.claims);
         status = ingest_live_map(mapper, request->rows, request->row_count, request->received_ms,
                                  number, &request->seen, &call->batch, error);
         *is_unreadable = status == STATUS_INVALID;

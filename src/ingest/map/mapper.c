@@ -298,11 +298,13 @@ enum status mapper_read_row(struct mapper *mapper, struct job *job, const struct
 
 enum status mapper_finish(struct mapper *mapper, size_t index, bool keeps_rows) {
     struct event *event = &mapper->batch->events[index];
-    enum status status = mapper_pack(mapper, event->type, keeps_rows, event);
+    enum status status = mapper_distrust(mapper, event);
+    if (status == STATUS_OK) status = mapper_pack(mapper, event->type, keeps_rows, event);
     mapper->undeclared_events += event->type == EVENT_UNDECLARED;
     mapper->undeclared_rest += mapper->undeclared_left + mapper->dark.left;
-    return status == STATUS_OK && segment_is_message(mapper) ? segment_consent(mapper, index)
-                                                             : status;
+    return status == STATUS_OK && segment_is_message(mapper) && !mapper->is_bot
+               ? segment_consent(mapper, index)
+               : status;
 }
 
 /* Adds an event with nothing but its key: its row retracts itself, or is stored already. */
@@ -462,6 +464,7 @@ static enum status build_raw(struct mapper *mapper, const struct job *job, size_
 static enum status quarantine(struct mapper *mapper, struct job *job, size_t from, size_t to) {
     const struct plan *plan = mapper->plan;
     enum status status = build_raw(mapper, job, from, to);
+    if (status == STATUS_OK) status = mapper_mark_raw(mapper, &mapper->text);
     if (status) return status;
     job->quarantined_rows += to - from;
     for (size_t i = from; i < to; i++)

@@ -35,7 +35,18 @@ struct mapper_live {
     uint64_t number; /* of the request: tells messages apart that say neither an id nor a time */
     uint64_t messages;
     struct ingest_seen seen;
+    bool is_public, no_claims; /* the sender's key */
 };
+
+/* Whether the programs of a user agent are no people. */
+#define MAPPER_AGENTS 256
+struct mapper_agent {
+    uint64_t hash; /* 0: none */
+    bool is_bot;
+};
+/* What stands before the names of events that are stored and used by nothing. */
+#define MAPPER_BOT     "Bot"
+#define MAPPER_CLAIMED "Claimed"
 
 struct mapper_reason {
     char text[MAPPER_REASON_BYTES];
@@ -93,8 +104,12 @@ struct mapper {
     uint64_t undeclared_events, undeclared_rest; /* of the job */
     int message;           /* of a Segment source: what the present row is; 0: nothing such */
     struct json_node root; /* NDJSON: of the present line */
-    bool in_defaults;      /* cells are filled from what a batch says of all its messages */
-    bool is_no_json;       /* the present row can't be read at all */
+    struct json_node message_node; /* of the present message; the line where it is no batch */
+    struct mapper_agent agents[MAPPER_AGENTS];
+    bool is_bot;      /* a program that reads pages sent the present row */
+    bool is_vouched;  /* a signed token says whose browser sent it */
+    bool in_defaults; /* cells are filled from what a batch says of all its messages */
+    bool is_no_json;  /* the present row can't be read at all */
     struct mapper_live live;
     struct mapper_reason reason;
     struct event_batch *batch; /* being filled */
@@ -221,6 +236,19 @@ enum status mapper_event_word(struct mapper *mapper, struct text word, uint32_t 
  * ingest_hold). The second does so only where the row's event may take something back. */
 void mapper_hold(struct mapper *mapper, bool is_purpose, struct text scope);
 void mapper_hold_in_doubt(struct mapper *mapper);
+
+/* mapper_trust.c. What the present row, whose cells are filled, is believed. */
+enum event_trust mapper_trust(struct mapper *mapper);
+/* Gives an event that a page can't say, or that a program made, a name that nobody declares. Before
+ * it is packed. NO_MEMORY or OK. */
+enum status mapper_distrust(struct mapper *mapper, struct event *event) MUST_USE;
+/* A signed token vouches for the user and the browser, and for nothing else that the row names. */
+bool mapper_may_name(const struct mapper *mapper, const struct plan_identifier *identifier);
+/* A row in quarantine keeps that its sender's key was public: a replay knows the source alone. */
+#define MAPPER_PUBLIC_MARK TEXT("{\"attune_trust\":\"public\",")
+enum status mapper_mark_raw(const struct mapper *mapper, struct buffer *raw) MUST_USE;
+/* INVALID, with the reason set, where the source is public and the event names no device. */
+enum status mapper_check_device(struct mapper *mapper, const struct event *event) MUST_USE;
 
 /* mapper_field.c: the value of a field in the present row; unknown where the row has none. */
 enum status mapper_field_value(struct mapper *mapper, const struct plan_field *field,

@@ -228,11 +228,15 @@ static enum status take_identifiers(struct mapper *mapper, size_t index) {
     const struct plan *plan = mapper->plan;
     enum status status = STATUS_OK;
     for (uint32_t i = 0; status == STATUS_OK && i < plan->identifier_count; i++) {
-        status = add_identifier(mapper, &plan->identifiers[i]);
+        if (mapper_may_name(mapper, &plan->identifiers[i]))
+            status = add_identifier(mapper, &plan->identifiers[i]);
     }
-    if (status == STATUS_OK && segment_is_message(mapper)) status = segment_identifiers(mapper);
+    if (status == STATUS_OK && segment_is_message(mapper) && !mapper->is_vouched)
+        status = segment_identifiers(mapper);
     if (status) return status;
     const struct event *event = &mapper->batch->events[index];
+    if (names_somebody(mapper, event)) status = mapper_check_device(mapper, event);
+    if (status) return status;
     if (names_somebody(mapper, event))
         return plan->usable == NULL || has_usable(mapper, event) ? STATUS_OK
                                                                  : nobody_usable(mapper, event);
@@ -362,6 +366,7 @@ struct event *mapper_add_event_of(struct mapper *mapper, const struct row_facts 
     if (event == NULL) return NULL;
     event->source = (uint16_t)mapper->plan->source->symbol;
     event->row_line = mapper->line;
+    event->trust = (uint8_t)mapper_trust(mapper);
     *status = content_put_event(mapper, facts, event);
     return *status == STATUS_OK ? event : NULL;
 }

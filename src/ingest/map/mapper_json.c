@@ -157,6 +157,7 @@ static enum status fill_defaults(struct mapper *mapper) {
 enum status mapper_read_message(struct mapper *mapper, struct json_node message) {
     if (json_type(message) != JSON_OBJECT)
         return mapper_bad(mapper, COLUMN_NONE, "the message is no JSON object");
+    mapper->message_node = message;
     enum status status = fill_anew(mapper, message);
     if (status == STATUS_OK) status = fill_defaults(mapper);
     return status == STATUS_OK ? segment_begin(mapper) : status;
@@ -225,7 +226,7 @@ enum status mapper_read_json(struct mapper *mapper) {
     mapper->is_no_json = status != STATUS_OK || json_type(root) != JSON_OBJECT;
     if (status) return mapper_bad(mapper, COLUMN_NONE, "%s", error.text);
     if (mapper->is_no_json) return mapper_bad(mapper, COLUMN_NONE, "the line is no JSON object");
-    mapper->root = root;
+    mapper->root = mapper->message_node = root;
     status = line_forms_learn(&mapper->forms, plan, mapper->row);
     if (status == STATUS_OK) status = fill_anew(mapper, root);
     if (status || !plan->is_segment || segment_is_batch(mapper)) return status;

@@ -482,6 +482,7 @@ enum status plan_create(struct plan **out, const struct ingest_settings *setting
     plan->minor_digits = currency_minor_digits(plan->currency);
     plan->usable = settings->usable;
     plan->usable_context = settings->usable_context;
+    plan->token_secret = settings->token_secret;
     plan->delimiter = delimiter;
     plan->columns = columns;
     plan->column_count = column_count;

@@ -137,8 +137,9 @@ struct plan {
     uint32_t minor_digits;
     bool (*usable)(void *context, uint32_t rule_index, struct text value); /* as in the settings */
     void *usable_context;
-    struct text file;   /* the name, for quarantined rows */
-    struct text header; /* the line as it came, for quarantined rows; empty: none */
+    struct text token_secret; /* of signed user tokens; empty: none is good */
+    struct text file;         /* the name, for quarantined rows */
+    struct text header;       /* the line as it came, for quarantined rows; empty: none */
     char delimiter;
     bool reads_last_column;     /* CSV: the mapping reads the last column */
     const struct text *columns; /* names; CSV: of the file, NDJSON: paths */

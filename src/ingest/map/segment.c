@@ -195,6 +195,10 @@ enum status segment_identifiers(struct mapper *mapper) {
     return add_previous(mapper);
 }
 
+enum status segment_user_id(struct mapper *mapper, struct text *user) {
+    return cell_text(&mapper->reader, cell_at(mapper, SEGMENT_USER_ID), user);
+}
+
 bool segment_has_properties(const struct mapper *mapper) {
     enum message message = message_of(mapper);
     return message == MESSAGE_PAGE || message == MESSAGE_SCREEN || message == MESSAGE_GROUP;

@@ -60,6 +60,8 @@ static inline bool segment_is_message(const struct mapper *mapper) {
 /* What a message says of itself, for the live tail: its id, and the event that it names or its
  * type; empty where it says neither. */
 void segment_told(const struct mapper *mapper, struct text *message_id, struct text *name);
+/* userId as it stands, digits of a number as they were written; INVALID: it is neither. */
+enum status segment_user_id(struct mapper *mapper, struct text *user) MUST_USE;
 /* Does the message say when it happened? */
 bool segment_says_time(const struct mapper *mapper);
 /* `word`: the name as it came, where it did. */

@@ -264,6 +264,7 @@ enum status segment_batch_end(struct segment_batch *walk, struct mapper *mapper)
         if (status == STATUS_OK) status = buffer_append_text(&mapper->left, value);
     }
     if (status == STATUS_OK) status = buffer_append_text(&mapper->left, TEXT("}"));
+    if (status == STATUS_OK) status = mapper_mark_raw(mapper, &mapper->left);
     const char *more = walk->left_count > 2 ? "s" : "";
     if (walk->left_count > 1) {
         snprintf(mapper->reason.text, sizeof mapper->reason.text, "%.420s (and %u more message%s)",

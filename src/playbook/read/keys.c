@@ -15,12 +15,13 @@ static const char *const top_names[TOP_COUNT] = {
     [TOP_LANDMARKS] = "landmarks", [TOP_GOALS] = "goals", [TOP_MODELS] = "models", [TOP_LEVERS] = "levers",
     [TOP_ACTIONS] = "actions", [TOP_POLICIES] = "policies", [TOP_HOLDOUT] = "holdout", [TOP_DECIDE] = "decide",
     [TOP_CHANNELS] = "channels", [TOP_PLACEMENTS] = "placements", [TOP_BUNDLES] = "bundles",
-    [TOP_CONTEXT] = "context",
+    [TOP_CONTEXT] = "context", [TOP_BOTS] = "bots",
 };
 KEY_SET(top, "a playbook");
 
 static const char *const customer_names[CUSTOMER_COUNT] = {
     [CUSTOMER_IDENTIFIERS] = "identifiers", [CUSTOMER_ZONE] = "zone", [CUSTOMER_ZONES] = "zones",
+    [CUSTOMER_CLAIMS_PER_DAY] = "claims_per_day",
 };
 KEY_SET(customer, "customer");
 
@@ -32,7 +33,7 @@ KEY_SET(customer_zone, "the customer's zone");
 static const char *const identifier_names[IDENTIFIER_COUNT] = {
     [IDENTIFIER_PER_CUSTOMER] = "per_customer", [IDENTIFIER_UNIQUE] = "unique", [IDENTIFIER_EXPIRES] = "expires",
     [IDENTIFIER_LOWER_CASE] = "lower_case", [IDENTIFIER_BLOCKED] = "blocked", [IDENTIFIER_ALLOW] = "allow",
-    [IDENTIFIER_EVENTS_PER_DAY] = "events_per_day",
+    [IDENTIFIER_EVENTS_PER_DAY] = "events_per_day", [IDENTIFIER_DEVICE] = "device",
 };
 KEY_SET(identifier, "an identifier");
 
@@ -61,6 +62,7 @@ static const char *const source_names[SOURCE_COUNT] = {
     [SOURCE_HEADER] = "header", [SOURCE_COLUMNS] = "columns", [SOURCE_ZONE] = "zone",
     [SOURCE_DATES] = "dates", [SOURCE_DECIMAL] = "decimal",
     [SOURCE_LISTEN] = "listen", [SOURCE_SIGNATURE] = "signature",
+    [SOURCE_TRUST] = "trust", [SOURCE_CLAIMS] = "claims", [SOURCE_TOKEN_SECRET] = "token_secret",
 };
 KEY_SET(source, "a source");
 
@@ -91,7 +93,7 @@ KEY_SET(goal, "a goal");
 
 static const char *const model_names[MODEL_COUNT] = {
     [MODEL_GOAL] = "goal", [MODEL_LEARN_FROM] = "learn_from", [MODEL_FEATURES] = "features",
-    [MODEL_ATTRIBUTES] = "attributes",
+    [MODEL_ATTRIBUTES] = "attributes", [MODEL_CLAIMS] = "claims",
 };
 KEY_SET(model, "a model");
 

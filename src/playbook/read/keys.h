@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#define KEYS_MAX 32
+#define KEYS_MAX 48
 
 struct key_set {
     const char *name; /* of its definition in the schema */
@@ -42,9 +42,16 @@ enum top_key {
     TOP_PLACEMENTS,
     TOP_BUNDLES,
     TOP_CONTEXT,
+    TOP_BOTS,
     TOP_COUNT
 };
-enum customer_key { CUSTOMER_IDENTIFIERS, CUSTOMER_ZONE, CUSTOMER_ZONES, CUSTOMER_COUNT };
+enum customer_key {
+    CUSTOMER_IDENTIFIERS,
+    CUSTOMER_ZONE,
+    CUSTOMER_ZONES,
+    CUSTOMER_CLAIMS_PER_DAY,
+    CUSTOMER_COUNT
+};
 enum customer_zone_key { CUSTOMER_ZONE_FROM, CUSTOMER_ZONE_COUNTRY, CUSTOMER_ZONE_COUNT };
 enum identifier_key {
     IDENTIFIER_PER_CUSTOMER,
@@ -54,6 +61,7 @@ enum identifier_key {
     IDENTIFIER_BLOCKED,
     IDENTIFIER_ALLOW,
     IDENTIFIER_EVENTS_PER_DAY,
+    IDENTIFIER_DEVICE,
     IDENTIFIER_COUNT
 };
 enum consent_key { CONSENT_PURPOSES, CONSENT_REQUIRED, CONSENT_COUNT };
@@ -90,6 +98,9 @@ enum source_key {
     SOURCE_DECIMAL,
     SOURCE_LISTEN,
     SOURCE_SIGNATURE,
+    SOURCE_TRUST,
+    SOURCE_CLAIMS,
+    SOURCE_TOKEN_SECRET,
     SOURCE_COUNT
 };
 enum signature_key {
@@ -117,7 +128,14 @@ enum goal_key {
     GOAL_UNDONE_BY,
     GOAL_COUNT
 };
-enum model_key { MODEL_GOAL, MODEL_LEARN_FROM, MODEL_FEATURES, MODEL_ATTRIBUTES, MODEL_COUNT };
+enum model_key {
+    MODEL_GOAL,
+    MODEL_LEARN_FROM,
+    MODEL_FEATURES,
+    MODEL_ATTRIBUTES,
+    MODEL_CLAIMS,
+    MODEL_COUNT
+};
 enum levers_key { LEVERS_GROUPS, LEVERS_ISSUES, LEVERS_COUNT };
 enum action_key {
     ACTION_TITLE,

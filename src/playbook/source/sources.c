@@ -466,6 +466,7 @@ void sources_read(struct reader *reader, struct source_reading *sources) {
         read_key(reader, entry);
         read_row_key(reader, entry);
         row_rules_read(reader, entry);
+        trust_read(reader, entry);
         braces_check(reader, entry, SOURCE_EVENT);
         braces_check(reader, entry, SOURCE_CHANNEL);
         joins_check(reader, entry);

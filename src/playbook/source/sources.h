@@ -74,6 +74,9 @@ void lookup_begin(struct reader *reader, struct source_entry *entry);
  */
 void row_rules_read(struct reader *reader, struct source_entry *entry);
 
+/* trust.c: `trust:`, `claims:` and `token_secret:`, after the identifiers. */
+void trust_read(struct reader *reader, struct source_entry *entry);
+
 void properties_declare(struct reader *reader, struct source_entry *entry);
 void properties_resolve(struct reader *reader, struct source_entry *entry);
 

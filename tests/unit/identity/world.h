@@ -60,6 +60,7 @@ static inline void world_init(struct identity_world *world) {
     world->rules[LOYALTY].per_customer = 3;
     world->rules[EMAIL].per_customer = 2;
     world->rules[COOKIE].per_customer = 50;
+    world->rules[COOKIE].device = true;
     world_set_rules(world);
 }
 
@@ -102,6 +103,13 @@ static inline void world_add(struct identity_world *world, int64_t day, const ch
     }
 }
 
+/* The same of a public source. */
+static inline void world_add_public(struct identity_world *world, int64_t day,
+                                    const char *identifiers) {
+    world_add(world, day, identifiers);
+    world->batch.events[world->batch.event_count - 1].trust = EVENT_PUBLIC;
+}
+
 static inline void world_note_changes(struct identity_world *world) {
     buffer_clear(&world->changes);
     for (size_t i = 0; i < world->result.change_count; i++) {
@@ -130,6 +138,14 @@ static inline struct persona_id world_event(struct identity_world *world, int64_
                                             const char *identifiers) {
     event_batch_clear(&world->batch);
     world_add(world, day, identifiers);
+    world_commit(world);
+    return world->batch.events[0].persona;
+}
+
+static inline struct persona_id world_public_event(struct identity_world *world, int64_t day,
+                                                   const char *identifiers) {
+    event_batch_clear(&world->batch);
+    world_add_public(world, day, identifiers);
     world_commit(world);
     return world->batch.events[0].persona;
 }

@@ -49,6 +49,7 @@ enum status left_out_merge(struct left_out *into, const struct left_out *from) {
     a->endless += b->endless;
     a->again += b->again;
     a->itself += b->itself;
+    a->of_claims += b->of_claims;
     a->coinciding += b->coinciding;
     a->corrected_later += b->corrected_later;
     uint32_t count = from->names != NULL ? interner_count(from->names) : 0;
@@ -159,6 +160,7 @@ enum status trainer_left_out_words(const struct customer_data *data, const struc
         {counts->endless, " %llu have a goal whose end (until:) is unknown, so it never matures."},
         {counts->again, " %llu tell of a message that an earlier one told of."},
         {counts->itself, " %llu are themselves what the goal asks for."},
+        {counts->of_claims, " %llu are of customers for whom a device counts by a claim."},
     };
     const struct playbook *playbook = data->playbook;
     enum status status = STATUS_OK;

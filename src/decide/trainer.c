@@ -38,6 +38,7 @@ struct trainer_part {
     size_t replaced_count, replaced_capacity;
     struct told_once told; /* messages of the customer at hand */
     bool reads_context;    /* one of the rule's features does */
+    bool has_claims;       /* the customer at hand, for a rule without claims */
     struct said said;
 };
 
@@ -262,8 +263,8 @@ static enum status judge_row(struct trainer_part *part, struct walker *walker,
     counts->events++;
     enum status status = find_treatment(part, today, row, &judged.treatment, error);
     if (status != STATUS_OK || judged.treatment == NULL) return status;
-    if (again) {
-        counts->again++;
+    if (again || part->has_claims) {
+        *(again ? &counts->again : &counts->of_claims) += 1;
         return STATUS_OK;
     }
     const struct timeline *then;
@@ -327,6 +328,23 @@ static uint64_t count_hindsight(const struct trainer_part *part, const struct ti
     return count;
 }
 
+/* Does anything on the timeline count for this customer by a claim of a public source? */
+static bool has_claims(const struct trainer_part *part, const struct walker *walker,
+                       const struct timeline *today) {
+    const struct customer_data *data = part->data;
+    struct as_of as_of = {part->options->matured_by_ms, walker->past.request.as_of.position};
+    uint32_t before = ID_NONE;
+    if (data->trust_of_persona == NULL || today->persona == NULL) return false;
+    for (uint32_t row = 0; row < today->count; row++) {
+        if (today->persona[row] == before) continue;
+        before = today->persona[row];
+        if (data->trust_of_persona(data->context, (struct persona_id){before}, as_of) ==
+            PERSONA_CLAIMED)
+            return true;
+    }
+    return false;
+}
+
 static enum status visit_customer(void *state, struct walker *walker, const struct timeline *today,
                                   struct error *error) {
     struct trainer_part *part = state;
@@ -334,6 +352,7 @@ static enum status visit_customer(void *state, struct walker *walker, const stru
     enum status status = read_replaced(part, today);
     told_once_clear(&part->told);
     if (status != STATUS_OK) return status;
+    part->has_claims = part->rule->without_claims && has_claims(part, walker, today);
     for (uint32_t row = 0; row < today->count; row++) {
         bool again;
         if (today->type[row] != part->rule->event_type) continue;

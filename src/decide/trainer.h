@@ -49,6 +49,8 @@ struct trainer_counts {
     uint64_t endless; /* the goal's `until` is unknown for it, so that it never matures */
     uint64_t again;   /* an earlier event told of the same message (profile/told_once.h) */
     uint64_t itself;  /* the event is itself a goal event; a row that says nothing */
+    /* It is of a customer for whom a device counts by a claim, and the rule has claims: no. */
+    uint64_t of_claims;
     /* Earlier versions of events that no moment knew: a later file corrected them, and the
      * correction counts as known since they were. Rows saw the corrected values, a live decision
      * did not. */

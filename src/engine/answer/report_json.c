@@ -96,6 +96,7 @@ void counts_write_json(const struct trainer_counts *counts, struct json_writer *
                    {"without_end", counts->endless},
                    {"told_again", counts->again},
                    {"themselves_the_goal", counts->itself},
+                   {"of_claims", counts->of_claims},
                    {"coinciding", counts->coinciding},
                    {"corrected_later", counts->corrected_later}};
     json_write_object_begin(writer);

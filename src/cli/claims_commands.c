@@ -114,6 +114,7 @@ static int change(struct cli *cli, struct engine *engine, const struct engine_cl
                              "--from, --until, or --all");
     enum status status = engine_claims_withdraw(engine, scope, restore, &count, &error);
     if (status != STATUS_OK) return cli_fail(&error);
+    cli_audit(cli, restore ? "claims restore" : "claims withdraw", (struct customer_id){ID_NONE});
     if (cli->json) {
         struct cli_json json;
         struct json_writer *writer = cli_json_begin(&json, true);

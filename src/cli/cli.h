@@ -133,6 +133,10 @@ struct engine_view;
 int cli_json_answer(const struct engine_view *view,
                     void (*answer)(const struct engine_view *, struct json_writer *));
 
+/* Tells the audit (server/audit/audit.h) that this command was done; `customer` ID_NONE: to nobody
+ * in particular. Where that fails it is said, and the command stands. */
+void cli_audit(const struct cli *cli, const char *did, struct customer_id customer);
+
 /* ---- words; those that return a text use one of a few static buffers, for printing only ---- */
 const char *cli_count(uint64_t count);                         /* 1234567 → "1,234,567" */
 const char *cli_counted(uint64_t count, const char *singular); /* "1 event", "1,234 policies" */
@@ -195,6 +199,7 @@ int command_status(struct cli *cli);
 int command_tail(struct cli *cli);
 int command_key(struct cli *cli);
 int command_claims(struct cli *cli);
+int command_audit(struct cli *cli);
 int command_serve(struct cli *cli);
 
 #endif

@@ -118,8 +118,20 @@ const struct command cli_commands[] = {
      "--json prints what report.json holds.\n\n"
      "  attune report --at 2017-12-05 --from 2017-10-01 --until 2018-01-01 --out report\n",
      0, 0, command_report},
-    {"claims", "list|withdraw|restore [WHOSE]",
-     "what pages say of who somebody is; taking it back", "source from until all json",
+    {"audit", "[WHO]", "who read or changed what: the timeline of the system", "from until json",
+     "An entry names the key by its id (attune key list), what was asked of the server, or done by "
+     "a "
+     "command, and the customer by their number. What is asked about one customer, and what "
+     "changes "
+     "anything, is an entry each; what a site does all day is summed by key, a line a minute. WHO "
+     "is "
+     "a key (k3) or a customer (C12). Times are in UTC. The newest 64 MB are kept.\n\n"
+     "  attune audit\n"
+     "  attune audit k3 --from 2017-12-05\n"
+     "  attune audit C12 --json\n",
+     0, 1, command_audit},
+    {"claims", "list|withdraw|restore [WHOSE]", "what pages say of who somebody is; taking it back",
+     "source from until all json",
      "A public source, such as a page, can claim that its device is somebody's: the device's "
      "events then count for that customer, marked. WHOSE is a device (cookie:k1), what it claims "
      "(email:a@b.example), or a customer (C12). Further options leave only those claims that a "

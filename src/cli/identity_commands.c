@@ -64,6 +64,7 @@ int command_unmerge(struct cli *cli) {
     if (engine == NULL) return EXIT_FAILED;
     struct text other = cli->word_count > 1 ? text_from(cli->words[1]) : (struct text){0};
     enum status status = engine_unmerge(engine, text_from(cli->words[0]), other, &unmerged, &error);
+    if (status == STATUS_OK) cli_audit(cli, "unmerge", unmerged.customer);
     int code = status == STATUS_OK ? print_unmerged(cli, engine, &unmerged) : cli_fail(&error);
     cli_close(engine);
     return code;
@@ -278,6 +279,7 @@ int command_erase(struct cli *cli) {
     int code = EXIT_FAILED;
     if (status == STATUS_OK && confirmed(cli, customer)) {
         status = engine_erase(engine, customer, &erased, &error);
+        if (status == STATUS_OK) cli_audit(cli, "erase", customer);
         if (status == STATUS_OK) code = print_erased(cli, customer, &erased);
         erased_summary_release(&erased);
     }

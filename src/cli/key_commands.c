@@ -103,6 +103,12 @@ static int print_added(const struct cli *cli, const struct access_key *key, cons
     return EXIT_OK;
 }
 
+static void audit_key(const struct cli *cli, const char *did, const char *id) {
+    char text[64];
+    snprintf(text, sizeof text, "%s %.15s", did, id);
+    cli_audit(cli, text, (struct customer_id){ID_NONE});
+}
+
 static int key_add(struct cli *cli) {
     struct error error = {0};
     struct access_key key = {0};
@@ -121,6 +127,7 @@ static int key_add(struct cli *cli) {
     enum status status =
         access_add(file_system_os(), cli->directory, &key, random, clock_now_ms(), shown, &error);
     sodium_memzero(random, sizeof random);
+    if (status == STATUS_OK) audit_key(cli, "key add", key.id);
     int code = status == STATUS_OK ? print_added(cli, &key, shown) : cli_fail(&error);
     sodium_memzero(shown, sizeof shown);
     return code;
@@ -200,6 +207,7 @@ static int key_revoke(struct cli *cli) {
     enum status status = access_revoke(file_system_os(), cli->directory, text_from(cli->words[1]),
                                        clock_now_ms(), &error);
     if (status != STATUS_OK) return cli_fail(&error);
+    audit_key(cli, "key revoke", cli->words[1]);
     if (cli->json) {
         struct cli_json json;
         struct json_writer *writer = cli_json_begin(&json, true);

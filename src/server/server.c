@@ -10,6 +10,7 @@
 #include "base/time.h"
 #include "engine/applier.h"
 #include "engine/live/live_ingest.h"
+#include "server/audit/audit.h"
 #include "server/http/daemon.h"
 #include "server/lane.h"
 #include "server/log.h"
@@ -45,6 +46,8 @@ static enum status open_all(struct server *server, struct error *error) {
         status = access_open(&server->access, file_system_os(), directory, error);
     if (status == STATUS_OK) status = engine_live_create(&server->live, server->engine);
     if (status == STATUS_OK) status = feed_create(&server->feed);
+    if (status == STATUS_OK)
+        status = audit_open(&server->audit, file_system_os(), directory, error);
     if (status != STATUS_OK) return status;
     health_measure(server);
     if (server->options.run_command != NULL)
@@ -96,6 +99,13 @@ static void wait_for_work(struct server *server) {
     if (poll(&wake, 1, TICK_MS) > 0) (void)eventfd_read(server->wake, &count);
 }
 
+/* A disk that is full must not stop the server; the health tells of it, and so does the log. */
+static void tick_audit(struct server *server) {
+    struct error error = {0};
+    if (audit_tick(server->audit, clock_now_ms(), &error) != STATUS_OK)
+        server_log_say(server->log, LOG_ERROR, "audit", "%s", error.text);
+}
+
 enum status server_run(struct server *server, struct error *error) {
     const struct server_options *options = &server->options;
     while (!atomic_load(&server->is_stopped)) {
@@ -103,6 +113,7 @@ enum status server_run(struct server *server, struct error *error) {
         reload_work(server);
         http_tick(server->http);
         health_measure(server);
+        tick_audit(server);
     }
     server_log_say(server->log, LOG_INFO, "stopping", "it answers what it has begun, and closes");
     http_quiesce(server->http);
@@ -129,6 +140,7 @@ void server_destroy(struct server *server) {
     feed_destroy(server->feed);
     metrics_destroy(server->metrics);
     access_close(server->access);
+    audit_close(server->audit, clock_now_ms());
     reload_destroy(server->reload);
     if (server->http != NULL)
         server_log_say(server->log, LOG_INFO, "stopped", "all is synced and closed");

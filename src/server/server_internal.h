@@ -8,6 +8,7 @@
 #include "server/http/http.h"
 #include "server/server.h"
 
+struct audit;       /* audit/audit.h */
 struct metrics;     /* metrics/metrics.h */
 struct feed;        /* take/feed.h: what arrived, for the live tail */
 struct engine_live; /* engine/live/live_ingest.h */
@@ -20,6 +21,7 @@ struct server {
     struct server_options options;
     struct engine *engine;
     struct access *access;
+    struct audit *audit;
     struct metrics *metrics;
     struct feed *feed;
     struct engine_live *live;

@@ -47,6 +47,7 @@ SAMPLES = {
     "why-not": ["why-not household:1029 mail_campaign --at 2017-12-05"],
     "report": ["report --at 2017-12-05 --from 2017-10-01 --until 2018-01-01 --out report",
                "report --at 2017-12-05 --from 2017-10-01 --until 2018-01-01 --out report --against theirs.csv"],
+    "audit": ["audit", "audit k1"],
     "claims list": ["claims list", "claims list cookie:p1"],
     "claims withdraw": ["claims withdraw cookie:p1"],
     "claims restore": ["claims restore --all"],
@@ -255,6 +256,65 @@ class Examples(World):
             if line.startswith("attune init"):  # the first playbook is fine as it is; the files are those of another
                 shell("attune check playbook.yaml", folder)
                 world.write(folder, "playbook.yaml", world.PLAYBOOK)
+
+
+class Access(World):
+    """docs/access.md: its commands, and the tokens that its snippets make."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        with open(os.path.join(ROOT, "docs", "access.md"), encoding="utf-8") as file:
+            cls.page = file.read()
+
+    def blocks(self, language):
+        return re.findall(rf"^```{language}\n(.*?)^```", self.page, re.M | re.S)
+
+    def test_its_commands_run(self):
+        folder = self.copy()
+        lines = [line[2:] for block in self.blocks("console") for line in block.splitlines() if line.startswith("$ ")]
+        self.assertGreater(len(lines), 9)
+        for line in lines:
+            shell(line, folder)
+        told = [entry["did"] for entry in json.loads(shell("attune audit --json", folder).stdout)["entries"]]
+        self.assertIn("key revoke k1", told)
+        self.assertIn("claims restore", told)
+
+    def links_of(self, token, folder):
+        secret = "0123456789abcdef0123456789abcdef"
+        world.write(folder, "token.yaml", """attune: 1
+name: Tokens
+currency: USD
+zone: UTC
+customer: { identifiers: { user_id: {}, anonymous_id: {} } }
+sources: { page: { file: "page*.ndjson", format: segment, trust: public, token_secret: "env:SHOP_SECRET" } }
+traits: { seen: count(any event) }
+""")
+        message = {"type": "identify", "messageId": "m1", "userId": "u-2/ü", "anonymousId": "k1",
+                   "timestamp": "2017-10-01T00:00:00Z", "context": {"attune_token": token(secret)}}
+        os.makedirs(os.path.join(folder, "page"), exist_ok=True)
+        world.write(folder, "page/page.ndjson", json.dumps(message) + "\n")
+        shutil.rmtree(os.path.join(folder, "tokens"), True)
+        shell(f"SHOP_SECRET={secret} attune ingest --playbook token.yaml --data page --dir tokens", folder)
+        answer = json.loads(shell("attune customer anonymous_id:k1 --dir tokens --json", folder).stdout)
+        return [(link["to"], link["joined"], link["is_claim"]) for link in answer["links"]]
+
+    def test_its_tokens_are_good(self):
+        folder, names = self.copy(), {}
+        linked, claimed = [("user_id:u-2/ü", True, False)], [("user_id:u-2/ü", True, True)]
+        exec(self.blocks("python")[0], names)
+        self.assertEqual(self.links_of(lambda secret: names["user_token"]("u-2/ü", secret.encode()), folder), linked)
+        self.assertEqual(self.links_of(lambda secret: names["user_token"]("u-2/ü", b"x" + secret.encode()), folder), claimed)
+        self.assertEqual(self.links_of(lambda secret: names["user_token"]("u-3", secret.encode()), folder), claimed)
+        self.assertEqual(self.links_of(lambda secret: names["user_token"]("u-2/ü", secret.encode(), -1), folder), claimed)
+        if shutil.which("node") is None:
+            self.skipTest("there is no node: the snippet for it was not run")
+        [snippet] = [block for block in self.blocks("js") if "createHmac" in block]
+
+        def of_node(secret):
+            code = snippet + f"process.stdout.write(userToken('u-2/ü', '{secret}'));"
+            return subprocess.run(["node", "-e", code], capture_output=True, text=True, check=True).stdout
+        self.assertEqual(self.links_of(of_node, folder), linked)
 
 
 class Screen(World):

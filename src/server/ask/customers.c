@@ -19,7 +19,10 @@ static struct engine_view *read_customer(struct http_call *call, uint32_t needs)
     if (view == NULL) return NULL;
     struct error error = {0};
     enum status status = engine_view_read(view, customer, needs, &error);
-    if (status == STATUS_OK) return view;
+    if (status == STATUS_OK) {
+        http_about(call, view->timeline.customer);
+        return view;
+    }
     http_problem_of(call, status, &error);
     engine_view_give(view);
     return NULL;
@@ -55,6 +58,7 @@ void customers_why_not(struct http_call *call) {
     if (view == NULL) return;
     struct error error = {0};
     enum status status = engine_view_decide(view, customer, &error);
+    if (status == STATUS_OK) http_about(call, view->timeline.customer);
     if (status == STATUS_OK) status = answer_why_not(view, action, http_json(call), &error);
     engine_view_give(view);
     if (status == STATUS_OK)
@@ -129,6 +133,7 @@ void customers_timeline(struct http_call *call) {
     engine_view_at_position(view, page.position);
     enum status status =
         engine_view_read(view, customer, TIMELINE_PACKED | TIMELINE_CHANNEL, &error);
+    if (status == STATUS_OK) http_about(call, view->timeline.customer);
     if (status == STATUS_OK) write_page(view, &page, (uint64_t)limit, http_json(call));
     engine_view_give(view);
     if (status == STATUS_OK)

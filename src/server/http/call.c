@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
+#include <stdio.h>
 
 #include "base/memory.h"
 #include "base/time.h"
+#include "server/audit/audit.h"
 #include "server/http/http_internal.h"
 #include "server/log.h"
 #include "server/metrics/metrics.h"
@@ -93,6 +95,10 @@ const struct http_route *http_route_of(const struct http_call *call) {
 
 int64_t http_received_ms(const struct http_call *call) {
     return call->received_ms;
+}
+
+void http_about(struct http_call *call, struct customer_id customer) {
+    call->about = customer.value + 1; /* ID_NONE becomes nobody */
 }
 
 struct text http_path_word(const struct http_call *call, uint32_t index) {
@@ -309,6 +315,21 @@ static void log_answer(const struct http_call *call, double seconds) {
     server_log_end(server->log, &line);
 }
 
+/* What was asked about one customer, and what changed anything, stands by itself; the rest is in a
+ * sum. */
+static void audit_answer(const struct http_call *call) {
+    static const char *const methods[HTTP_METHOD_COUNT] = {"GET", "POST", "PUT", "DELETE"};
+    const struct http_route *route = call->route;
+    struct audit_entry entry = {
+        .at_ms = call->received_ms, .customer = {call->about - 1}, .code = call->code};
+    if (route == NULL || route->right == ACCESS_NOBODY) return;
+    memcpy(entry.key, call->key.id, sizeof entry.key);
+    snprintf(entry.did, sizeof entry.did, "%s %s", methods[route->method], route->path);
+    bool changes = route->right == ACCESS_ADMIN && route->method != HTTP_GET;
+    bool sums = call->code >= 400 || (call->about == 0 && !changes);
+    audit_note(call->http->server->audit, &entry, sums);
+}
+
 static void tell_answer(const struct http_call *call) {
     struct metrics *metrics = call->http->server->metrics;
     double seconds = clock_monotonic_seconds() - call->begun_s;
@@ -318,6 +339,7 @@ static void tell_answer(const struct http_call *call) {
     metrics_add(metrics, METRICS_BODY_BYTES, call->body.length);
     metrics_add(metrics, METRICS_ANSWER_BYTES, call->answer.length);
     log_answer(call, seconds);
+    audit_answer(call);
 }
 
 enum MHD_Result call_queue(struct http_call *call) {

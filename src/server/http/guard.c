@@ -242,6 +242,12 @@ bool http_authorize(struct http_call *call, struct text key) {
                      "--%s.",
                      access_right_name(right));
         return false;
+    case ACCESS_UNREADABLE:
+        http_answer_header(call, "Retry-After", "1");
+        http_problem(call, 503, "keys-unreadable",
+                     "The server's keys can't be read; whoever runs it finds the cause in its log. "
+                     "Send the same again later.");
+        return false;
     case ACCESS_TOO_FAST:
     default:
         metrics_add(metrics, METRICS_KEY_TOO_FAST, 1);

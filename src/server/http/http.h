@@ -27,6 +27,7 @@
 #include "base/json.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "event/ids.h"
 #include "server/access/access.h"
 
 #define HTTP_ARENA_BYTES_MAX  ((size_t)32 << 20)
@@ -79,6 +80,8 @@ struct text http_url(struct http_call *call);
 /* The client's address as text, or a trusted proxy's word for it. For rate limits and for nothing
  * that is kept: it is personal data. */
 struct text http_peer(const struct http_call *call);
+/* The answer is about this customer: the audit tells it. */
+void http_about(struct http_call *call, struct customer_id customer);
 /* Who asks. Its id is "" where the route asks for no key. */
 const struct access_key *http_key(const struct http_call *call);
 /* The key of the header Authorization, "Bearer KEY" or "Basic base64(KEY:)"; empty where there is

@@ -111,6 +111,7 @@ struct http_call {
     struct text words[HTTP_PATH_WORDS_MAX];
     struct text origin; /* that may read the answer; `at` NULL: none */
     struct access_key key;
+    uint32_t about; /* a customer, + 1; 0: nobody */
     int64_t received_ms;
     double begun_s;
 

@@ -103,8 +103,10 @@ static int serve(const struct cli *cli, const struct server_options *options) {
     set_handler(SIGTERM, on_stop);
     set_handler(SIGINT, on_stop);
     set_handler(SIGHUP, on_reload);
-    printf("attune serves %s on http://%s:%u\n", cli->directory,
-           cli->address != NULL ? cli->address : "127.0.0.1", server_port(server));
+    const char *address = cli->address != NULL ? cli->address : "127.0.0.1";
+    bool is_six = strchr(address, ':') != NULL;
+    printf("attune serves %s on http://%s%s%s:%u\n", cli->directory, is_six ? "[" : "", address,
+           is_six ? "]" : "", server_port(server));
     fflush(stdout);
     enum status status = server_run(server, &error);
     set_handler(SIGTERM, SIG_DFL);

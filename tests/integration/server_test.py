@@ -143,7 +143,10 @@ class Hosts(Server):
             self.assertEqual(other.split(b" ")[1], b"421")
 
     def test_wrong_names_do_not_start(self):
-        for options in (["--host", "https://shop.example"], ["--host", "shop.example:80"], ["--host", ""], ["--address", "nowhere.example"]):
+        """What could never match is refused, and not left for somebody to wonder about."""
+        for options in (["--host", "https://shop.example"], ["--host", "shop.example:80"], ["--host", ""], ["--address", "nowhere.example"],
+                        ["--origin", "shop.example"], ["--origin", "https://shop.example/"], ["--origin", "*"], ["--origin", "https://shop.example:443"],
+                        ["--origin", "https://*.shop.example"], ["--proxy", "nginx.local"]):
             with self.assertRaisesRegex(AssertionError, "attune: .*" + options[0]):
                 self.serve(*options).start()
 

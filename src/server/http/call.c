@@ -260,6 +260,7 @@ static void add_origin(struct http_call *call, struct MHD_Response *response) {
     if (origin == NULL) return;
     add_header(response, "Access-Control-Allow-Origin", origin);
     add_header(response, "Access-Control-Allow-Credentials", "true");
+    add_header(response, "Access-Control-Expose-Headers", "Retry-After, ETag");
     add_header(response, "Vary", "Origin");
 }
 

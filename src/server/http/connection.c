@@ -106,8 +106,7 @@ static struct http_connection *add_connection(struct http *http,
     link->worker = worker;
     link->socket = socket->connect_fd;
     link->peer_length = address_text(peer->client_addr, link->peer);
-    link->is_proxy = http->proxy.length > 0 &&
-                     text_equal(http->proxy, (struct text){link->peer, link->peer_length});
+    link->is_proxy = http->proxy[0] != '\0' && strcmp(http->proxy, link->peer) == 0;
     if (http->any_local) read_local(link);
     connection_await_request(link);
     pthread_mutex_lock(&worker->lock);

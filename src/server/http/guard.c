@@ -27,16 +27,54 @@ static enum status add_host(struct http *http, const char *name, struct error *e
     return STATUS_OK;
 }
 
+/* What no browser would send could never match, and nobody would be told. */
+static enum status check_origin(const char *origin, struct error *error) {
+    struct text text = text_from(origin);
+    bool is_plain = text_starts_with(text, TEXT("http://"));
+    uint32_t scheme = is_plain ? 7 : text_starts_with(text, TEXT("https://")) ? 8 : 0;
+    struct text host = {text.at + scheme, text.length - scheme};
+    bool is_default_port = text_ends_with(host, is_plain ? TEXT(":80") : TEXT(":443"));
+    if (scheme > 0 && host.length > 0 && text.length < HTTP_ORIGIN_BYTES && !is_default_port &&
+        strpbrk(host.at, "/?#@* ") == NULL)
+        return STATUS_OK;
+    return error_set(error, STATUS_INVALID,
+                     "--origin %.200s is no origin; write it as a browser sends it: "
+                     "https://shop.example, with the port where it is not the usual one, and "
+                     "without a path",
+                     origin);
+}
+
+/* The same address can be written in several ways; one of them is kept. */
+static enum status read_proxy(struct http *http, const char *proxy, struct error *error) {
+    struct in6_addr address;
+    int family = proxy != NULL && strchr(proxy, ':') != NULL ? AF_INET6 : AF_INET;
+    if (proxy == NULL) return STATUS_OK;
+    if (inet_pton(family, proxy, &address) == 1 &&
+        inet_ntop(family, &address, http->proxy, sizeof http->proxy) != NULL)
+        return STATUS_OK;
+    return error_set(error, STATUS_INVALID,
+                     "--proxy %.200s is no address; write it in figures, such as 127.0.0.1", proxy);
+}
+
+static enum status check_options(const struct server_options *options, struct error *error) {
+    enum status status = STATUS_OK;
+    if (options->host_count > SERVER_HOSTS_MAX)
+        return error_set(error, STATUS_LIMIT, "more than %u of --host", SERVER_HOSTS_MAX);
+    if (options->origin_count > SERVER_ORIGINS_MAX)
+        return error_set(error, STATUS_LIMIT, "more than %u of --origin", SERVER_ORIGINS_MAX);
+    for (size_t i = 0; i < options->origin_count && status == STATUS_OK; i++)
+        status = check_origin(options->origins[i], error);
+    return status;
+}
+
 enum status guard_prepare(struct http *http, struct error *error) {
     const struct server_options *options = &http->server->options;
     const char *address = options->address != NULL ? options->address : "127.0.0.1";
     char shown[INET6_ADDRSTRLEN + 2];
     snprintf(shown, sizeof shown, strchr(address, ':') != NULL ? "[%s]" : "%s", address);
     http->any_local = strcmp(address, "0.0.0.0") == 0 || strcmp(address, "::") == 0;
-    http->proxy = options->proxy != NULL ? text_from(options->proxy) : (struct text){0};
-    enum status status = STATUS_OK;
-    if (options->host_count > SERVER_HOSTS_MAX)
-        return error_set(error, STATUS_LIMIT, "more than %u hosts", SERVER_HOSTS_MAX);
+    enum status status = check_options(options, error);
+    if (status == STATUS_OK) status = read_proxy(http, options->proxy, error);
     static const char *const own[] = {"localhost", "127.0.0.1", "[::1]"};
     for (size_t i = 0; i < 3 && status == STATUS_OK; i++) status = add_host(http, own[i], error);
     if (status == STATUS_OK) status = add_host(http, shown, error);

@@ -138,8 +138,8 @@ struct http {
     char hosts[SERVER_HOSTS_MAX + 4][HTTP_HOST_BYTES];
     uint32_t host_count;
     bool any_local; /* listens everywhere: the address that a client reached is a host, too */
-    struct text proxy;
-    pthread_mutex_t lock; /* of `workers` and `streams` */
+    char proxy[INET6_ADDRSTRLEN]; /* as inet_ntop writes it; "": none */
+    pthread_mutex_t lock;         /* of `workers` and `streams` */
     struct http_worker *workers;
     struct http_stream *streams;
     uint32_t stream_count;

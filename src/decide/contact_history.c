@@ -61,6 +61,7 @@ enum status message_symbols_add(struct symbols *symbols, struct message_symbols 
         {"count", &out->count},
         {"held", &out->held},
         {"proposed", &out->proposed},
+        {"visitor", &out->visitor},
     };
     enum status status = STATUS_OK;
     for (size_t i = 0; i < sizeof added / sizeof *added && status == STATUS_OK; i++)

@@ -244,6 +244,7 @@ static uint64_t id_of(const struct decider *decider, const struct decision *deci
     const struct decision_basis *basis = &decider->basis;
     id = hash_u64(id ^ basis->in_force);
     id = hash_text(basis->context, hash_text(basis->placement, id)) ^ basis->count;
+    if (basis->visitor != 0) id = hash_u64(id ^ basis->visitor);
     return id == 0 ? 1 : id;
 }
 
@@ -301,6 +302,9 @@ enum status decide_customer(struct decider *decider, const struct timeline *time
     out->placement_count = decider->asked.placement_count;
     memcpy(out->placements, decider->asked.placements, sizeof out->placements);
     out->holdout = holdout_at(data->playbook, &decider->holdout_symbols, timeline, t_ms);
+    if (timeline->customer.value == ID_NONE && decider->has_basis)
+        out->holdout.in = holdout_draws(
+            data->playbook, (struct customer_id){(uint32_t)decider->basis.visitor});
     status = decide_once(decider, timeline, false, out);
     if (status == STATUS_OK && !out->late && decider->history.left_out_count > 0 &&
         !was_left_out(&decider->history, out))

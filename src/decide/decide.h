@@ -198,6 +198,9 @@ struct decision_basis {
     /* What was said of the moment, or empty: a JSON object, as decision_context_keep writes it. */
     struct text context;
     uint32_t count; /* rank at most so many at each placement; 0: as many as it has slots */
+    /* Who is asked for where nobody knows the customer (ID_NONE): a hash of the identifiers given,
+     * which stands for the customer's id. 0: somebody known, or nothing was given. */
+    uint64_t visitor;
     /* What a thread had proposed where this decision took its place: a list of records {treatment,
      * channel}; unknown: nothing, or the same. */
     struct value proposed;

@@ -216,7 +216,10 @@ static enum status add_basis(struct decider *decider, const struct decision *dec
     if (status == STATUS_OK && basis->context.length > 0)
         status = packed_add(writer, added->context, value_text(basis->context));
     if (status == STATUS_OK) status = packed_add(writer, added->proposed, basis->proposed);
-    return status;
+    if (status != STATUS_OK || basis->visitor == 0) return status;
+    char visitor[DECISION_ID_BYTES];
+    decision_id_text(basis->visitor, visitor);
+    return packed_add(writer, added->visitor, value_text(text_from(visitor)));
 }
 
 /* A row in quarantine comes and goes, and so it is written down for whom it held what. */

@@ -195,6 +195,7 @@ static enum status name_basis(struct engine_view *view, struct error *error) {
         .placement = view->ask.placement,
         .context = view->ask.context,
         .count = view->ask.count,
+        .visitor = view->ask.visitor,
     };
     decider_watch(view->decider, view->ask.is_late, view->ask.late_context);
     return decider_name_basis(view->decider, &basis, error);

@@ -149,11 +149,13 @@ static void write_placements(const struct engine_view *view, struct json_writer 
 
 static void write_who(const struct engine_view *view, struct customer_id customer,
                       struct json_writer *writer) {
-    char name[CUSTOMER_NAME_BYTES], id[16];
-    customer_name(view->engine, customer, name);
-    snprintf(id, sizeof id, "C%u", customer.value);
-    json_member_text(writer, "customer", text_from(id));
-    json_member_text(writer, "name", text_from(name));
+    char name[CUSTOMER_NAME_BYTES] = "", id[16] = ""; /* of nobody: null */
+    if (customer.value != ID_NONE) {
+        customer_name(view->engine, customer, name);
+        snprintf(id, sizeof id, "C%u", customer.value);
+    }
+    json_member_text_or_null(writer, "customer", text_from(id));
+    json_member_text_or_null(writer, "name", text_from(name));
     json_member_time(writer, "at", view->t_ms);
 }
 

@@ -181,6 +181,7 @@ static bool read_basis(const struct decision_record *record, const struct messag
         .context = found_text(record->packed, symbols->context),
         .count = (uint32_t)number_field(&reader, symbols->count),
         .proposed = packed_find(record->packed, symbols->proposed),
+        .visitor = decision_id_read(found_text(record->packed, symbols->visitor)),
     };
     decision_id_text(decision_id_read(text_field(&reader, PROPERTY_TRACE)), trace);
     return true;
@@ -285,13 +286,15 @@ enum status decision_replay(struct engine_view *view, const struct decision_reco
     const struct customer_data *data = &past.in_force->data;
     out->customer = data->customer_of_persona(data->context, record->persona,
                                               (struct as_of){record->t_ms, past.basis.position});
+    if (past.basis.visitor != 0) out->customer.value = ID_NONE; /* nobody was known */
     out->verdict = REPLAY_EQUAL;
     /* Base rates are pure: only what was erased below their position makes others of them. */
     bool erased = past.rates->id != past.basis.rates_id;
     status = engine_view_go_back(view, &past, error);
     if (status == STATUS_OK) status = engine_view_decide_past(view, &past, out->customer, error);
     if (status == STATUS_OK) status = compare(view, record, out);
-    if (status == STATUS_OK && out->verdict == REPLAY_DIFFERS && view->timeline.count == 0) {
+    if (status == STATUS_OK && out->verdict == REPLAY_DIFFERS && past.basis.visitor == 0 &&
+        view->timeline.count == 0) {
         out->verdict = REPLAY_ERASED; /* nothing is left of what was known of the customer */
         out->trace[0] = '\0';
     }

@@ -2,6 +2,7 @@
 /* A decision in the asking thread, and its answer. live_settle.c has what the applier does. */
 #include "engine/live/live_decision.h"
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "engine/answer/pool.h"
 #include "engine/live/live_internal.h"
@@ -183,6 +184,27 @@ static enum status make_event(struct live_pending *pending, struct engine_view *
     return STATUS_OK;
 }
 
+/* Nobody knows the customer, and nothing is recorded: a token may make both later. */
+static enum status make_visitors_token(struct live_pending *pending, struct engine_view *view,
+                                       struct text identifiers) {
+    const struct decision *decision = view->decision;
+    struct buffer packed;
+    buffer_init(&packed);
+    enum status status = decision_pack(view->decider, decision, &pending->writer, &packed);
+    const struct live_record record = {
+        .t_ms = view->t_ms,
+        .expires_ms = view->t_ms + LIVE_TOKEN_VALID_MS,
+        .persona = {ID_NONE},
+        .channel = decision->ranked_count > 0
+                       ? decision_treatment(decision, decision->ranked[0])->channel
+                       : pending->engine->live->channel,
+        .identifiers = identifiers,
+        .packed = buffer_text(&packed)};
+    if (status == STATUS_OK) (void)live_token_make(pending->engine, &record, pending->token);
+    buffer_release(&packed);
+    return status;
+}
+
 /* Are treatments and channels of both the same? */
 static bool same_messages(struct text packed, struct text other, uint32_t messages) {
     struct list_reader a, b;
@@ -279,39 +301,58 @@ static bool is_late(void *context) {
     return pending->late_seconds > 0 && clock_monotonic_seconds() > pending->late_seconds;
 }
 
-enum status live_decide_by(struct live_pending *pending, struct engine_view *view,
-                           struct customer_id customer, struct text proposed, struct error *error) {
-    const struct decision_ask what = {.placement = pending->ask.placement,
-                                      .context = pending->ask.context,
-                                      .count = pending->ask.count,
-                                      .is_late = is_late,
-                                      .late_context = pending};
+/* After the view has decided: the event, the token and the answer. */
+static enum status conclude(struct live_pending *pending, struct engine_view *view,
+                            struct text identifiers, struct text proposed) {
     struct live_answer answer = {.t_ms = view->t_ms};
+    enum status status = STATUS_OK;
     bool records = false;
-    pending->holds = atomic_load(&pending->engine->holds.changes);
-    pending->in_force = view->in_force->hash;
-    pending->position = view->reader->source->ops->position(view->reader);
-    pending->is_again = pending->waits = false;
-    pending->token[0] = '\0';
-    event_batch_clear(&pending->batch);
-    enum status status = engine_view_ask(view, &what, error);
-    if (view->timeout_ms > 0)
-        pending->late_seconds = pending->began_seconds + (double)view->timeout_ms / 1000;
-    if (status == STATUS_OK) status = engine_view_decide_for(view, customer, error);
-    if (status != STATUS_OK) return status;
-    pending->customer = view->timeline.customer;
     if (view->decision->late) {
         answer.is_late = true;
         return render(pending, view, &answer);
     }
     if (give_again(pending, view, &answer)) return render(pending, view, &answer);
-    if (pending->customer.value != ID_NONE) status = make_event(pending, view, &records);
+    if (pending->customer.value != ID_NONE)
+        status = make_event(pending, view, &records);
+    else if (identifiers.length > 0)
+        status = make_visitors_token(pending, view, identifiers);
     if (status == STATUS_OK) status = keep_proposed(pending, view, proposed, &records);
     if (status != STATUS_OK) return status;
     answer = (struct live_answer){.t_ms = view->t_ms, .is_recorded = records};
     decision_id_text(view->decision->id, answer.id);
     fill_slots(view, &answer);
     return render(pending, view, &answer);
+}
+
+enum status live_decide_by(struct live_pending *pending, struct engine_view *view,
+                           struct customer_id customer, struct text proposed, struct error *error) {
+    struct decision_ask what = {.placement = pending->ask.placement,
+                                .context = pending->ask.context,
+                                .count = pending->ask.count,
+                                .is_late = is_late,
+                                .late_context = pending};
+    struct buffer identifiers;
+    enum status status = STATUS_OK;
+    buffer_init(&identifiers);
+    pending->holds = atomic_load(&pending->engine->holds.changes);
+    pending->in_force = view->in_force->hash;
+    pending->position = view->reader->source->ops->position(view->reader);
+    pending->is_again = pending->waits = false;
+    pending->token[0] = '\0';
+    event_batch_clear(&pending->batch);
+    if (customer.value == ID_NONE)
+        status = live_write_identifiers(view, &pending->ask, &identifiers);
+    if (identifiers.length > 0) what.visitor = hash_text(buffer_text(&identifiers), 1) | 1;
+    if (status == STATUS_OK) status = engine_view_ask(view, &what, error);
+    if (view->timeout_ms > 0)
+        pending->late_seconds = pending->began_seconds + (double)view->timeout_ms / 1000;
+    if (status == STATUS_OK) status = engine_view_decide_for(view, customer, error);
+    if (status == STATUS_OK) {
+        pending->customer = view->timeline.customer;
+        status = conclude(pending, view, buffer_text(&identifiers), proposed);
+    }
+    buffer_release(&identifiers);
+    return status;
 }
 
 /* ---- the asking thread ---- */

@@ -31,7 +31,8 @@
  * Customers that nobody knows. Where `customer` is empty and nobody has any of the identifiers, the
  * customer begins here: recording makes a persona of the identifiers given, with an event Customer
  * Asked For (engine's own), and the decision is made by the applier. Where nothing is recorded the
- * decision is made for an empty timeline.
+ * decision is made for an empty timeline, and its token holds the identifiers: the first outcome
+ * that is told by it makes the customer and records the decision.
  *
  * Threads: any thread asks. */
 #ifndef ENGINE_LIVE_LIVE_DECISION_H

@@ -59,6 +59,16 @@ enum status live_find_customer(struct engine_view *view, const struct live_ask *
 enum status live_decide_by(struct live_pending *pending, struct engine_view *view,
                            struct customer_id customer, struct text proposed,
                            struct error *error) MUST_USE;
+/* Appends the identifiers that were given, as a live_record has them. STATUS_LIMIT and
+ * STATUS_INVALID where one of them is too long or is not UTF-8. */
+enum status live_write_identifiers(const struct engine_view *view, const struct live_ask *ask,
+                                   struct buffer *out) MUST_USE;
+/* Makes a persona of such identifiers, with an event of its own. Where they stand for nobody, or
+ * for somebody who was erased, nothing is kept. Applier only. */
+enum status live_begin_customer(struct engine *engine, struct text identifiers, int64_t t_ms,
+                                struct error *error) MUST_USE;
+/* Reads the next of such identifiers, and moves on. False: there is none. */
+bool live_next_identifier(struct text *identifiers, uint32_t *type, struct text *value);
 /* change.settle of a decision. */
 enum status live_settle(struct engine *engine, struct change *change, const struct settled *settled,
                         struct error *error) MUST_USE;
@@ -79,8 +89,10 @@ void live_slots_of_record(const struct engine_view *view, struct text packed,
 /* What a token restores. Texts are borrowed from the token's bytes. */
 struct live_record {
     int64_t t_ms, expires_ms;
-    struct persona_id persona;
-    uint32_t channel; /* SYMBOL_CHANNEL */
+    struct persona_id persona; /* ID_NONE: nobody has the identifiers yet */
+    uint32_t channel;          /* SYMBOL_CHANNEL */
+    /* Of a customer whom nobody knows: type (4 bytes), length (4 bytes) and value of each. */
+    struct text identifiers;
     struct text packed;
 };
 /* Writes the token of a record; false where it does not fit. Any thread. */

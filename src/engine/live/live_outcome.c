@@ -91,6 +91,43 @@ static enum status create(struct telling **out, struct engine *engine,
 
 /* ---- the applier ---- */
 
+/* Who has one of the visitor's identifiers by now: ID_NONE where nobody has. */
+static struct customer_id visitor_now(const struct engine *engine, struct text identifiers) {
+    struct as_of now = {INT64_MAX, store_position(engine->store)};
+    struct customer_id customer;
+    struct text value;
+    uint32_t type;
+    while (live_next_identifier(&identifiers, &type, &value))
+        if (identity_find_customer(engine->identity, type, value, now, &customer) == STATUS_OK)
+            return customer;
+    return (struct customer_id){ID_NONE};
+}
+
+/* Nobody was known when it was decided. The newest persona is none of those that were there then,
+ * so that a replay finds nobody either. */
+static enum status begin_visitor(struct telling *telling, struct error *error) {
+    struct engine *engine = telling->engine;
+    struct live_record *record = &telling->record;
+    const struct customer_directory *directory = identity_directory(engine->identity);
+    struct customer_id customer = visitor_now(engine, record->identifiers);
+    enum status status = STATUS_OK;
+    if (customer.value == ID_NONE) {
+        status = live_begin_customer(engine, record->identifiers, engine_now_ms(engine), error);
+        customer = visitor_now(engine, record->identifiers);
+    }
+    if (status != STATUS_OK) return status;
+    struct persona_id personas[EVENT_IDENTIFIERS_MAX];
+    struct as_of now = {INT64_MAX, store_position(engine->store)};
+    uint32_t count = 0;
+    if (customer.value != ID_NONE)
+        count =
+            directory->ops->personas_of(directory, customer, now, personas, EVENT_IDENTIFIERS_MAX);
+    if (count == 0) return unknown(error);
+    for (uint32_t i = 0; i < count && i < EVENT_IDENTIFIERS_MAX; i++)
+        if (i == 0 || personas[i].value > record->persona.value) record->persona = personas[i];
+    return STATUS_OK;
+}
+
 /* Records the decision that the token holds. */
 static enum status restore(struct telling *telling, struct error *error) {
     static const struct rows_back none;
@@ -100,8 +137,11 @@ static enum status restore(struct telling *telling, struct error *error) {
     const struct frame_member member = {.did = &did, .has_personas = true};
     bool written;
     struct event_batch batch;
+    enum status status = STATUS_OK;
+    if (record->persona.value == ID_NONE) status = begin_visitor(telling, error);
+    if (status != STATUS_OK) return status;
     event_batch_init(&batch);
-    enum status status = buffer_append_text(&batch.bytes, record->packed);
+    status = buffer_append_text(&batch.bytes, record->packed);
     struct event *event = status == STATUS_OK ? event_batch_add(&batch) : NULL;
     if (event == NULL) {
         event_batch_release(&batch);

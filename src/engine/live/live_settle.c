@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The applier looks at a proposed decision again: does it still stand? */
-#include "base/canonical.h"
 #include "base/memory.h"
 #include "engine/answer/pool.h"
 #include "engine/live/live_internal.h"
@@ -36,59 +35,17 @@ static bool has_moved(struct engine *engine, const struct live_pending *pending,
     return false;
 }
 
-/* ---- a customer begins ---- */
-
-static enum status add_identifiers(struct live_pending *pending, const struct engine_view *view,
-                                   struct event_batch *batch) {
-    const struct playbook *playbook = view->data->playbook;
-    enum status status = STATUS_OK;
-    for (uint32_t i = 0; i < pending->ask.identifier_count && status == STATUS_OK; i++) {
-        const struct live_identifier *given = &pending->ask.identifiers[i];
-        uint32_t type = symbol_find(pending->engine->symbols, SYMBOL_IDENTIFIER, given->type);
-        enum canonical_case letters = CANONICAL_AS_WRITTEN;
-        for (uint32_t k = 0; k < playbook->identifier_count; k++)
-            if (playbook->identifiers[k].symbol == type && playbook->identifiers[k].lower_case)
-                letters = CANONICAL_SMALL;
-        struct text form;
-        status = canonical_text(given->value, letters, &pending->texts, &form);
-        if (status == STATUS_OK && form.length > 0)
-            status = event_batch_add_identifier(batch, type, form);
-    }
-    return status;
-}
-
-/* The event of which identity makes a persona; where the identifiers stand for nobody, or for
- * somebody who was erased, nothing is kept. */
-static enum status begin_customer(struct live_pending *pending, const struct engine_view *view,
-                                  struct error *error) {
-    struct engine *engine = pending->engine;
-    struct live *live = engine->live;
-    struct event_batch batch;
-    event_batch_init(&batch);
-    struct event *event = event_batch_add(&batch);
-    enum status status = event != NULL ? STATUS_OK : STATUS_NO_MEMORY;
-    if (status == STATUS_OK) {
-        event->time_ms = event->known_ms = view->t_ms;
-        event->type = (uint16_t)live->asked_for;
-        event->channel = (uint8_t)live->channel;
-        event->source = (uint16_t)live->source;
-        event->properties = 0;
-        packed_begin(&pending->writer);
-        status = packed_end(&pending->writer, &batch.bytes);
-        event->properties_length = (uint32_t)batch.bytes.length;
-    }
-    if (status == STATUS_OK) status = add_identifiers(pending, view, &batch);
-    if (status == STATUS_OK) status = engine_apply_parts(engine, &batch, NULL, false, NULL, error);
-    event_batch_release(&batch);
-    return status;
-}
-
 /* Who it is by now; ID_NONE where the identifiers stand for nobody. */
 static enum status find_or_begin(struct live_pending *pending, struct engine_view *view,
                                  struct customer_id *out, struct error *error) {
     enum status status = live_find_customer(view, &pending->ask, out, error);
     if (status != STATUS_OK || out->value != ID_NONE) return status;
-    status = begin_customer(pending, view, error);
+    struct buffer identifiers;
+    buffer_init(&identifiers);
+    status = live_write_identifiers(view, &pending->ask, &identifiers);
+    if (status == STATUS_OK)
+        status = live_begin_customer(pending->engine, buffer_text(&identifiers), view->t_ms, error);
+    buffer_release(&identifiers);
     if (status == STATUS_OK) status = engine_view_renew(view, view->t_ms, error);
     if (status == STATUS_OK) status = live_find_customer(view, &pending->ask, out, error);
     pending->is_new_customer = status == STATUS_OK && out->value != ID_NONE;

@@ -2,17 +2,18 @@
 /* A token: version, nonce, and sealed by XChaCha20-Poly1305 (libsodium) a head and the properties
  * of the event, as base64url.
  *
- *   0x01 │ nonce:24 │ seal( expires:8 t:8 persona:4 channel:4 bearer:8 │ packed ) + 16
+ *   0x01 │ nonce:24 │ seal( expires:8 t:8 persona:4 channel:4 bearer:8 n:4 │ n │ packed ) + 16
  *
  * The nonce is a keyed hash of what is sealed, so that no two contents share one, and the same
  * decision has the same token. `bearer` is a keyed hash of the persona's identifiers: where a
- * directory was restored from a backup the number may be another persona's by now. */
+ * directory was restored from a backup the number may be another persona's by now. The n bytes are
+ * the identifiers of somebody whom nobody knows, and then there is no persona. */
 #include <sodium.h>
 
 #include "engine/live/live_internal.h"
 
 #define TOKEN_VERSION    1u
-#define TOKEN_HEAD_BYTES 32u
+#define TOKEN_HEAD_BYTES 36u
 #define NONCE_BYTES      crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
 #define TAG_BYTES        crypto_aead_xchacha20poly1305_ietf_ABYTES
 #define TOKEN_RAW_MAX    ((LIVE_TOKEN_BYTES - 1) / 4 * 3)
@@ -48,17 +49,20 @@ static void put_head(uint8_t *out, const struct live_record *record, uint64_t be
     memcpy(out + 16, &record->persona.value, 4);
     memcpy(out + 20, &record->channel, 4);
     memcpy(out + 24, &bearer, 8);
+    memcpy(out + 32, &record->identifiers.length, 4);
 }
 
 bool live_token_make(const struct engine *engine, const struct live_record *record,
                      char out[LIVE_TOKEN_BYTES]) {
     uint8_t plain[TOKEN_RAW_MAX], raw[TOKEN_RAW_MAX];
     const struct live *live = engine->live;
-    size_t length = TOKEN_HEAD_BYTES + record->packed.length;
+    size_t identifiers = record->identifiers.length,
+           length = TOKEN_HEAD_BYTES + identifiers + record->packed.length;
     out[0] = '\0';
     if (length + TAG_BYTES > SEALED_MAX) return false;
     put_head(plain, record, bearer_of(engine, record->persona));
-    memcpy(plain + TOKEN_HEAD_BYTES, record->packed.at, record->packed.length);
+    if (identifiers > 0) memcpy(plain + TOKEN_HEAD_BYTES, record->identifiers.at, identifiers);
+    memcpy(plain + TOKEN_HEAD_BYTES + identifiers, record->packed.at, record->packed.length);
     raw[0] = TOKEN_VERSION;
     (void)crypto_generichash(raw + 1, NONCE_BYTES, plain, length, live->nonce_key, LIVE_KEY_BYTES);
     unsigned long long sealed = 0;
@@ -97,8 +101,12 @@ enum status live_token_open(const struct engine *engine, struct text token,
     memcpy(&out->persona.value, bytes + 16, 4);
     memcpy(&out->channel, bytes + 20, 4);
     memcpy(&bearer, bytes + 24, 8);
-    out->packed = (struct text){(const char *)bytes + TOKEN_HEAD_BYTES,
-                                (uint32_t)(length - TOKEN_HEAD_BYTES)};
-    bool is_theirs = bearer != 0 && bearer == bearer_of(engine, out->persona);
+    memcpy(&out->identifiers.length, bytes + 32, 4);
+    if (out->identifiers.length > length - TOKEN_HEAD_BYTES) return STATUS_NOT_FOUND;
+    out->identifiers.at = (const char *)bytes + TOKEN_HEAD_BYTES;
+    out->packed = (struct text){out->identifiers.at + out->identifiers.length,
+                                (uint32_t)length - TOKEN_HEAD_BYTES - out->identifiers.length};
+    bool is_nobodys = out->persona.value == ID_NONE && out->identifiers.length > 0;
+    bool is_theirs = is_nobodys || (bearer != 0 && bearer == bearer_of(engine, out->persona));
     return is_theirs && packed_check(out->packed) == STATUS_OK ? STATUS_OK : STATUS_NOT_FOUND;
 }

@@ -263,7 +263,6 @@ static void test_a_stranger_becomes_a_customer(void **state) {
     struct live_told told;
     ask(shop, "new@n.example", false, &decided);
     assert_int_equal(decided.customer.value, ID_NONE);
-    assert_string_equal(decided.token, "");
     assert_int_equal(shop_customer(shop, "email:new@n.example", shop->now_ms).value, ID_NONE);
     ask(shop, "New@N.example", true, &decided);
     assert_true(decided.is_new_customer && decided.is_recorded);
@@ -279,6 +278,31 @@ static void test_a_stranger_becomes_a_customer(void **state) {
     assert_int_equal(ask_as(shop, "", "", true, &decided), STATUS_OK); /* stands for nobody */
     assert_int_equal(decided.customer.value, ID_NONE);
     assert_false(decided.is_recorded);
+}
+
+/* A visitor is evaluated; what is shown then makes the customer and the decision. */
+static void test_a_token_begins_a_customer(void **state) {
+    struct shop *shop = *state;
+    struct reply one, other;
+    struct live_told told;
+    ask(shop, "one@n.example", false, &one);
+    ask(shop, "other@n.example", false, &other); /* in the same millisecond */
+    assert_string_not_equal(one.id, other.id);
+    assert_int_equal(shop_count(shop, "Customer Asked For"), 0);
+    assert_int_equal(tell(shop, one.token, "", LIVE_SHOWN, &told), STATUS_OK);
+    assert_true(told.is_restored);
+    assert_int_equal(tell(shop, one.token, "", LIVE_SHOWN, &told), STATUS_OK);
+    assert_true(told.is_repeat);
+    assert_int_equal(tell(shop, one.id, "", LIVE_CLICKED, &told), STATUS_OK);
+    assert_int_equal(tell(shop, other.token, "", LIVE_CLICKED, &told), STATUS_OK);
+    assert_int_equal(shop_count(shop, "Customer Asked For"), 2);
+    assert_int_equal(shop_count(shop, "Decision Made"), 2);
+    assert_int_not_equal(shop_customer(shop, "email:one@n.example", shop->now_ms).value,
+                         shop_customer(shop, "email:other@n.example", shop->now_ms).value);
+    assert_int_equal(replay(shop, one.id), REPLAY_EQUAL);
+    assert_int_equal(replay(shop, other.id), REPLAY_EQUAL);
+    shop_open(shop, NULL);
+    assert_int_equal(replay(shop, one.id), REPLAY_EQUAL);
 }
 
 /* The power goes between the write and the sync: what was answered is there, or comes back. */
@@ -540,6 +564,7 @@ int main(void) {
                                         set_up_page, shop_tear_down),
         cmocka_unit_test_setup_teardown(test_two_at_once_get_one_sticky_decision, set_up_page,
                                         shop_tear_down),
+        cmocka_unit_test_setup_teardown(test_a_token_begins_a_customer, set_up, shop_tear_down),
         cmocka_unit_test(test_a_token_restores_what_the_power_took),
         cmocka_unit_test_setup_teardown(test_of_two_at_once_the_second_counts_the_first, set_up,
                                         shop_tear_down),

@@ -303,8 +303,8 @@ enum status decide_customer(struct decider *decider, const struct timeline *time
     memcpy(out->placements, decider->asked.placements, sizeof out->placements);
     out->holdout = holdout_at(data->playbook, &decider->holdout_symbols, timeline, t_ms);
     if (timeline->customer.value == ID_NONE && decider->has_basis)
-        out->holdout.in = holdout_draws(
-            data->playbook, (struct customer_id){(uint32_t)decider->basis.visitor});
+        out->holdout.in =
+            holdout_draws(data->playbook, (struct customer_id){(uint32_t)decider->basis.visitor});
     status = decide_once(decider, timeline, false, out);
     if (status == STATUS_OK && !out->late && decider->history.left_out_count > 0 &&
         !was_left_out(&decider->history, out))

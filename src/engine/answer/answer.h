@@ -34,7 +34,7 @@ struct decision_ask {
     struct text placement; /* as struct decision_basis has it; or empty */
     struct text context;   /* a JSON object as it was sent, of any length; or empty */
     uint32_t count;        /* rank at most so many at each placement; 0: all its slots */
-    uint64_t visitor; /* of a customer whom nobody knows (struct decision_basis) */
+    uint64_t visitor;      /* of a customer whom nobody knows (struct decision_basis) */
     /* Is the time over in which it must be answered? NULL: never (decider_watch). */
     bool (*is_late)(void *context);
     void *late_context;

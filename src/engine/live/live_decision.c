@@ -122,8 +122,10 @@ enum status live_find_customer(struct engine_view *view, const struct live_ask *
     for (uint32_t i = 0; status == STATUS_OK && i < ask->identifier_count; i++) {
         const struct live_identifier *given = &ask->identifiers[i];
         uint32_t type = symbol_find(engine->symbols, SYMBOL_IDENTIFIER, given->type);
-        if (identity_find_customer(engine->identity, type, given->value, as_of, out) == STATUS_OK)
-            break;
+        enum status found =
+            identity_find_customer(engine->identity, type, given->value, as_of, out);
+        if (found == STATUS_OK) break;
+        if (found == STATUS_NO_MEMORY) status = error_set(error, found, "no memory to decide");
         *out = (struct customer_id){ID_NONE};
     }
     return status;

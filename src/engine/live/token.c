@@ -52,6 +52,19 @@ static void put_head(uint8_t *out, const struct live_record *record, uint64_t be
     memcpy(out + 32, &record->identifiers.length, 4);
 }
 
+/* What is written is no secret any more, so it needs no constant time: libsodium's own takes four
+ * times as long as all the rest of a token. */
+static void write_base64url(const uint8_t *bytes, size_t length, char *out) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    uint32_t bits = 0, count = 0;
+    for (size_t i = 0; i < length; i++) {
+        bits = bits << 8 | bytes[i];
+        for (count += 8; count >= 6; count -= 6) *out++ = digits[bits >> (count - 6) & 63];
+    }
+    if (count > 0) *out++ = digits[bits << (6 - count) & 63];
+    *out = '\0';
+}
+
 bool live_token_make(const struct engine *engine, const struct live_record *record,
                      char out[LIVE_TOKEN_BYTES]) {
     uint8_t plain[TOKEN_RAW_MAX], raw[TOKEN_RAW_MAX];
@@ -68,8 +81,7 @@ bool live_token_make(const struct engine *engine, const struct live_record *reco
     unsigned long long sealed = 0;
     (void)crypto_aead_xchacha20poly1305_ietf_encrypt(raw + 1 + NONCE_BYTES, &sealed, plain, length,
                                                      raw, 1, NULL, raw + 1, live->seal_key);
-    (void)sodium_bin2base64(out, LIVE_TOKEN_BYTES, raw, 1 + NONCE_BYTES + (size_t)sealed,
-                            BASE64_FORM);
+    write_base64url(raw, 1 + NONCE_BYTES + (size_t)sealed, out);
     return true;
 }
 

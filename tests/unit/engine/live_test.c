@@ -114,8 +114,6 @@ static int set_up(void **state) {
     static struct shop shop;
     shop_init(&shop);
     write_files(&shop);
-    shop_file(&shop, "mail.csv",
-              "at,email,treatment\n2017-01-10T00:00:00Z,ann@a.example,letter/7\n");
     shop_open(&shop, "playbook.yaml");
     shop_load(&shop, NULL);
     *state = &shop;
@@ -278,6 +276,32 @@ static void test_a_stranger_becomes_a_customer(void **state) {
     assert_int_equal(ask_as(shop, "", "", true, &decided), STATUS_OK); /* stands for nobody */
     assert_int_equal(decided.customer.value, ID_NONE);
     assert_false(decided.is_recorded);
+}
+
+/* Without memory nothing is answered, and nothing is half recorded. */
+static struct shop *poor_shop;
+
+static struct reply poor_reply;
+
+static enum status decide_poorly(void) {
+    struct reply visitor;
+    enum status status = ask_as(poor_shop, "ann@a.example", "", true, &poor_reply);
+    return status == STATUS_OK ? ask_as(poor_shop, "v@v.example", "", true, &visitor) : status;
+}
+
+static enum status tell_poorly(void) {
+    struct live_told told;
+    return tell(poor_shop, poor_reply.id, "", LIVE_CLICKED, &told);
+}
+
+static void test_without_memory_nothing_is_answered(void **state) {
+    poor_shop = *state;
+    fail_every_allocation(decide_poorly, 20);
+    assert_int_equal(poor_reply.slots, 1);
+    assert_int_equal(shop_count(poor_shop, "Decision Made"), 2);
+    assert_int_equal(shop_count(poor_shop, "Customer Asked For"), 1);
+    fail_every_allocation(tell_poorly, 5);
+    assert_int_equal(shop_count(poor_shop, "Treatment Clicked"), 1);
 }
 
 /* A visitor is evaluated; what is shown then makes the customer and the decision. */
@@ -563,6 +587,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_what_is_no_longer_allowed_is_not_given_again,
                                         set_up_page, shop_tear_down),
         cmocka_unit_test_setup_teardown(test_two_at_once_get_one_sticky_decision, set_up_page,
+                                        shop_tear_down),
+        cmocka_unit_test_setup_teardown(test_without_memory_nothing_is_answered, set_up,
                                         shop_tear_down),
         cmocka_unit_test_setup_teardown(test_a_token_begins_a_customer, set_up, shop_tear_down),
         cmocka_unit_test(test_a_token_restores_what_the_power_took),

@@ -6,6 +6,8 @@ FUZZ_SECONDS ?= 60
 KILLS ?= 300
 CUTS ?= 1000
 DECISIONS ?= 10000
+CONTRACT_SECONDS ?= 120
+SOAK_SECONDS ?= 600
 
 all: build/build.ninja
 	ninja -C build
@@ -41,6 +43,13 @@ test-clients: build/build.ninja
 	ninja -C build src/cli/attune
 	npm ci --prefix tests/clients --ignore-scripts --no-audit --no-fund
 	node tests/clients/run.mjs build/src/cli/attune
+test-contract: build/build.ninja
+	tools/setup pip
+	ninja -C build src/cli/attune
+	tests/contract/run.py build/src/cli/attune $(CONTRACT_SECONDS)
+test-soak: build/build.ninja
+	ninja -C build src/cli/attune
+	tests/soak/run.py build/src/cli/attune $(SOAK_SECONDS)
 test-fault: build/build.ninja
 	tools/test --kind fault
 asan: build-asan/build.ninja
@@ -68,4 +77,4 @@ format-check:
 clean:
 	rm -rf build build-*
 
-.PHONY: all setup test test-clients test-crash test-crash-server test-fault test-replay asan tsan fuzz demo run bench tidy format format-check clean
+.PHONY: all setup test test-clients test-contract test-soak test-crash test-crash-server test-fault test-replay asan tsan fuzz demo run bench tidy format format-check clean

@@ -86,6 +86,8 @@ static const struct option options[] = {
      offsetof(struct cli, context), false, false},
     {"count", "N", "rank at most so many at each placement", offsetof(struct cli, count), false,
      false},
+    {"since", "BACKUP", "an earlier backup: files that never change are shared with it, not copied",
+     offsetof(struct cli, since), false, false},
     {"against", "FILE", "another model's predictions, to compare row by row",
      offsetof(struct cli, against), false, false},
     {"source", "NAME", "only this source", offsetof(struct cli, source), false, false},

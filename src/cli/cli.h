@@ -40,6 +40,7 @@ struct cli {
     const char *out;          /* --out FILE */
     const char *list;         /* --list FILE */
     const char *against;      /* --against FILE */
+    const char *since;        /* --since BACKUP */
     const char *source;       /* --source NAME */
     const char *threads;      /* --threads N; read by cli_share */
     const char *nice;         /* --nice N */

@@ -193,9 +193,13 @@ const struct command cli_commands[] = {
      "directory from a backup.\n\n"
      "  attune rebuild --playbook playbook.yaml\n",
      0, 0, command_rebuild},
-    {"backup", "TARGET", "a consistent copy of the data directory", "json",
-     "TARGET is a folder that does not exist yet.\n\n"
-     "  attune backup backup-2017-12-05\n",
+    {"backup", "TARGET", "a consistent copy of the data directory", "since json",
+     "TARGET is a folder that does not exist yet. With --since the new backup shares with an "
+     "earlier one the files that have not changed, so that it takes only the room and the time of "
+     "what is new; each of them is whole, and either may be deleted or shipped by any tool. Works "
+     "beside a running server, too.\n\n"
+     "  attune backup backup-2017-12-05\n"
+     "  attune backup backup-2017-12-06 --since backup-2017-12-05\n",
      1, 1, command_backup},
     {"erase", "CUSTOMER", "remove every byte of a customer, and say what was removed",
      "yes lift leftovers json",

@@ -279,7 +279,7 @@ int command_backup(struct cli *cli) {
     struct error error = {0};
     struct engine *engine = cli_open(cli, false, false);
     if (engine == NULL) return EXIT_FAILED;
-    enum status status = engine_backup(engine, cli->words[0], &error);
+    enum status status = engine_backup(engine, cli->words[0], cli->since, &error);
     if (status == STATUS_OK && cli->json)
         print_backup_json(cli, engine);
     else if (status == STATUS_OK)

@@ -38,15 +38,47 @@ static void tell_of_half(struct engine *engine, const char *target, struct error
              "; delete %s, which holds a part of the copy", target);
 }
 
+struct backup_paths {
+    const char *target, *earlier;
+};
+
+/* Names of files are only unique within one directory, and its secret tells it from others. */
+static enum status check_earlier(struct engine *engine, const char *earlier, struct error *error) {
+    char own[PATH_BYTES_MAX], path[PATH_BYTES_MAX];
+    struct buffer bytes[2];
+    buffer_init(&bytes[0]);
+    buffer_init(&bytes[1]);
+    enum status status = path_of(engine, own, "SALT");
+    if (status == STATUS_OK && snprintf(path, sizeof path, "%s/SALT", earlier) >= (int)sizeof path)
+        status = STATUS_LIMIT;
+    if (status == STATUS_OK)
+        status = file_read_all(engine->fs, own, COPIED_BYTES_MAX, &bytes[0], error);
+    bool is_same =
+        status == STATUS_OK &&
+        file_read_all(engine->fs, path, COPIED_BYTES_MAX, &bytes[1], NULL) == STATUS_OK &&
+        text_equal(buffer_text(&bytes[0]), buffer_text(&bytes[1]));
+    buffer_release(&bytes[0]);
+    buffer_release(&bytes[1]);
+    if (status != STATUS_OK || is_same) return status;
+    return error_set(error, STATUS_INVALID, "%s is no backup of this directory; leave out --since",
+                     earlier);
+}
+
 /* The applier's: nothing is appended meanwhile. */
 static enum status back_up(struct engine *engine, void *context, struct error *error) {
-    const char *target = context;
-    enum status status = store_backup(engine->store, target, error);
+    const struct backup_paths *paths = context;
+    const char *target = paths->target;
+    enum status status =
+        paths->earlier == NULL ? STATUS_OK : check_earlier(engine, paths->earlier, error);
+    if (status != STATUS_OK) return status;
+    status = store_backup(engine->store, target, paths->earlier, error);
     if (status == STATUS_OK) status = copy_salt(engine, target, error);
     if (status != STATUS_OK && status != STATUS_EXISTS) tell_of_half(engine, target, error);
     return status;
 }
 
-enum status engine_backup(struct engine *engine, const char *target, struct error *error) {
-    return applier_call(engine->applier, back_up, (void *)(uintptr_t)target, error);
+enum status engine_backup(struct engine *engine, const char *target, const char *earlier,
+                          struct error *error) {
+    struct backup_paths paths = {target, earlier};
+    return applier_call(engine->applier, back_up, &paths, error);
 }

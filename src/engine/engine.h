@@ -300,7 +300,10 @@ enum status engine_fold(struct engine *engine, bool merge, struct work *work,
 enum status engine_rebuild(struct engine *engine, struct work *work, struct error *error) MUST_USE;
 /* A consistent copy of the whole directory: the store's files, then playbooks, lookups, models and
  * the salt. */
-enum status engine_backup(struct engine *engine, const char *target, struct error *error) MUST_USE;
+/* `earlier` (NULL: none): an earlier backup of this directory, with which the new one shares the
+ * files that never change; STATUS_INVALID where it is none. */
+enum status engine_backup(struct engine *engine, const char *target, const char *earlier,
+                          struct error *error) MUST_USE;
 
 /* ---- what is here (attune data) ---- */
 /* Release it with data_report_release. */

@@ -264,7 +264,10 @@ enum status store_check(struct file_system *fs, const char *directory,
  * of their texts are made anew, also damaged ones; STATUS_CORRUPT, and the runs as they were, where
  * other sections are. */
 enum status store_rebuild(struct store *store, struct error *error) MUST_USE;
-/* A consistent copy of the directory at the present position, synced; `target` must not exist. */
-enum status store_backup(struct store *store, const char *target, struct error *error) MUST_USE;
+/* A consistent copy of the directory at the present position, synced; `target` must not exist.
+ * `earlier` (NULL: none) is an earlier copy of this directory: what it has of the files that never
+ * change gets a second name in the target instead of being copied, where the file system can. */
+enum status store_backup(struct store *store, const char *target, const char *earlier,
+                         struct error *error) MUST_USE;
 
 #endif

@@ -62,7 +62,7 @@ export function view(run, step) {
 export function pages(url, key) {
     const views = `const view = ${view.toString()};`;
     return {
-        '/segment.html': `<!doctype html><script src="/modules/@segment/analytics-next/dist/umd/standalone.js"></script><script>${views}</script>
+        '/segment.html': `<!doctype html><script src="/modules/@segment/analytics-next/dist/umd/index.js"></script><script>${views}</script>
 <script>
   window.ready = false;
   const { AnalyticsBrowser } = window.AnalyticsNext ?? window;

@@ -5,7 +5,13 @@ import assert from 'node:assert/strict';
 
 const require = createRequire(import.meta.url);
 
-export async function checkFlags(server, key) {
+export async function checkFlags(server, key, writeKey) {
+    // A decision can be told by its token where somebody is known to have it.
+    const identified = await fetch(`${server.url}/v1/identify`, {
+        method: 'POST', headers: { authorization: `Basic ${btoa(`${writeKey}:`)}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ userId: 'flag-user', traits: { plan: 'gold' } }),
+    });
+    assert.equal(identified.status, 200);
     const { OpenFeature } = require('@openfeature/server-sdk');
     const { OFREPProvider } = require('@openfeature/ofrep-provider');
     await OpenFeature.setProviderAndWait(new OFREPProvider({
@@ -24,7 +30,7 @@ export async function checkFlags(server, key) {
     assert.equal(unknown.errorCode, 'FLAG_NOT_FOUND');
     assert.equal((await client.getStringDetails('home_banner', 'default', {})).errorCode, 'TARGETING_KEY_MISSING');
     // Evaluated, and nothing recorded; shown by the token, and there it is, once.
-    assert.deepEqual(await server.timeline('user:flag-user'), []);
+    assert.deepEqual((await server.timeline('user:flag-user')).map((event) => event.event), ['Customer Record']);
     const tell = () => fetch(`${server.url}/v1/outcome`, {
         method: 'POST', headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
         body: JSON.stringify({ decision: flag.flagMetadata.token, outcome: 'shown' }),

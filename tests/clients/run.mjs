@@ -110,7 +110,7 @@ async function main() {
             for (const kills of [false, true])
                 await test(`${name}${kills ? ', the server killed' : ''}`, () => throughNode(server, shop, name, kills));
         }
-        await test('@openfeature/server-sdk with ofrep-provider', () => checkFlags(server, decide));
+        await test('@openfeature/server-sdk with ofrep-provider', () => checkFlags(server, decide, shop));
         const driver = Browser.find();
         if (driver === null) {
             console.log('skip   browsers: chromium and chromedriver are not installed (Debian: chromium, chromium-driver)');

@@ -477,7 +477,7 @@ static bool back_up(uint64_t step) {
     struct error error;
     struct store *copy = NULL;
     snprintf(path, sizeof path, "backup-%" PRIu64, step);
-    bool good = store_backup(world.store, path, &error) == STATUS_OK && check_disk(path) &&
+    bool good = store_backup(world.store, path, NULL, &error) == STATUS_OK && check_disk(path) &&
                 open_store(path, &copy) && compare(copy);
     store_close(copy);
     return good;

@@ -212,7 +212,8 @@ static bool read_nodes(struct http_call *call, struct json_node node, const char
         {"trace", JSON_YES_NO, false, &out->trace, &out->has_trace},
     };
     if (!body_read(call, node, where, members, sizeof members / sizeof *members)) return false;
-    if (out->has_customer == out->has_identifiers) {
+    bool has_customer = out->has_customer && json_text(out->customer).length > 0;
+    if (has_customer == out->has_identifiers || out->has_customer != has_customer) {
         http_problem(call, 400, "invalid",
                      "%ssay who it is for: either \"customer\" (\"email:ann@a.example\") or "
                      "\"identifiers\" ({\"cookie\": \"…\"})",
@@ -245,8 +246,8 @@ static bool read_request(struct http_call *call, struct json_node node, const ch
 
 static struct decide_batch *new_batch(struct http_call *call, uint32_t count) {
     if (count == 0 || count > DECIDE_REQUESTS_MAX) {
-        http_problem(call, count == 0 ? 400 : 413, count == 0 ? "invalid" : "too-many",
-                     "requests must hold from 1 to %u requests", DECIDE_REQUESTS_MAX);
+        http_problem(call, 400, "invalid", "requests must hold from 1 to %u requests",
+                     DECIDE_REQUESTS_MAX);
         return NULL;
     }
     size_t bytes = sizeof(struct decide_batch) + count * sizeof(struct decide_request);

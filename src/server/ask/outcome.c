@@ -114,6 +114,10 @@ static bool read_outcome(struct http_call *call, struct json_node node, const ch
     outcome->kind = live_outcome_named(json_text(kind));
     outcome->decision = json_text(decision);
     if (has_treatment) outcome->treatment = json_text(treatment);
+    if (outcome->decision.length == 0) {
+        http_problem(call, 400, "invalid", "%sdecision is empty; send the id or the token", where);
+        return false;
+    }
     if (outcome->kind == LIVE_OUTCOME_COUNT) {
         http_problem(call, 400, "invalid",
                      "%soutcome is none of shown, delivered, failed, clicked, accepted, rejected",
@@ -128,8 +132,8 @@ static bool read_outcome(struct http_call *call, struct json_node node, const ch
 /* A batch for as many; NULL, and the call answered, where it would be none or too many. */
 static struct outcome_batch *new_batch(struct http_call *call, uint32_t count) {
     if (count == 0 || count > OUTCOMES_MAX) {
-        http_problem(call, count == 0 ? 400 : 413, count == 0 ? "invalid" : "too-many",
-                     "outcomes must hold from 1 to %u outcomes", OUTCOMES_MAX);
+        http_problem(call, 400, "invalid", "outcomes must hold from 1 to %u outcomes",
+                     OUTCOMES_MAX);
         return NULL;
     }
     size_t bytes = sizeof(struct outcome_batch) + count * sizeof(struct told_outcome);

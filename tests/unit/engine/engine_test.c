@@ -459,7 +459,7 @@ static void test_a_backup_is_whole_and_stays(void **state) {
     shop_file(shop, "offers.csv", "offer_id,discount\n7,5\n");
     shop_open(shop, "playbook.yaml");
     shop_load(shop, NULL);
-    assert_int_equal(engine_backup(shop->engine, "copy", &error), STATUS_OK);
+    assert_int_equal(engine_backup(shop->engine, "copy", NULL, &error), STATUS_OK);
     assert_int_equal(engine_erase(shop->engine,
                                   shop_customer(shop, "email:ann@a.example", INT64_MAX), &erased,
                                   &error),

@@ -241,7 +241,7 @@ static enum status fold_all(struct shop *shop, struct error *error) {
 }
 
 static enum status copy_all(struct shop *shop, struct error *error) {
-    return engine_backup(shop->engine, "copy", error);
+    return engine_backup(shop->engine, "copy", NULL, error);
 }
 
 static enum status erase_ann(struct shop *shop, struct error *error) {

@@ -243,15 +243,25 @@ static void a_backup_opens_and_holds_the_same(void **state) {
     assert_int_equal(store_fold(open.store, false, &error), STATUS_OK);
     append_some(&open, 4);
     uint64_t events = events_of(&open);
-    assert_int_equal(store_backup(open.store, "copy", &error), STATUS_OK);
-    assert_int_equal(store_backup(open.store, "copy", &error), STATUS_EXISTS);
+    assert_int_equal(store_backup(open.store, "copy", NULL, &error), STATUS_OK);
+    assert_int_equal(store_backup(open.store, "copy", NULL, &error), STATUS_EXISTS);
     append_some(&open, 4);
     open_store(&copy, disk, "copy");
     assert_int_equal(events_of(&copy), events);
     trial_close(&copy);
+    /* The next one shares what has not changed, and both are whole. */
+    assert_int_equal(store_fold(open.store, false, &error), STATUS_OK);
+    append_some(&open, 4);
+    events = events_of(&open);
+    assert_int_equal(store_backup(open.store, "next", "copy", &error), STATUS_OK);
     trial_close(&open);
-    assert_int_equal(store_check(simulated_disk_interface(disk), "copy", NULL, NULL, &error),
-                     STATUS_OK);
+    open_store(&copy, disk, "next");
+    assert_int_equal(events_of(&copy), events);
+    trial_close(&copy);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(store_check(simulated_disk_interface(disk), i == 0 ? "copy" : "next", NULL,
+                                     NULL, &error),
+                         STATUS_OK);
 }
 
 static void no_directory_is_not_made_up(void **state) {

@@ -112,8 +112,8 @@ struct text http_query(struct http_call *call, const char *name) {
 struct text http_header(struct http_call *call, const char *name) {
     const char *value = NULL;
     size_t length = 0;
-    if (MHD_lookup_connection_value_n(call->connection, MHD_HEADER_KIND, name, strlen(name), &value,
-                                      &length) == MHD_NO ||
+    if (http_library.lookup_connection_value_n(call->connection, MHD_HEADER_KIND, name,
+                                               strlen(name), &value, &length) == MHD_NO ||
         value == NULL)
         return (struct text){0};
     return (struct text){value, (uint32_t)length};
@@ -152,7 +152,8 @@ static struct text last_forwarded(struct text header) {
 struct text http_peer(const struct http_call *call) {
     const char *value = NULL;
     if (call->link->is_proxy)
-        value = MHD_lookup_connection_value(call->connection, MHD_HEADER_KIND, "X-Forwarded-For");
+        value = http_library.lookup_connection_value(call->connection, MHD_HEADER_KIND,
+                                                     "X-Forwarded-For");
     struct text peer = value != NULL ? last_forwarded(text_from(value)) : (struct text){0};
     if (peer.length > 0 && peer.length < INET6_ADDRSTRLEN) return peer;
     return (struct text){call->link->peer, call->link->peer_length};
@@ -170,7 +171,7 @@ void http_defer(struct http_call *call) {
     atomic_store_explicit(&call->holders, 2, memory_order_relaxed);
     atomic_fetch_add(&call->http->suspended, 1);
     call->was_deferred = true;
-    MHD_suspend_connection(call->connection);
+    http_library.suspend_connection(call->connection);
     pthread_mutex_lock(&worker->lock);
     call->link->deferred = call;
     atomic_store_explicit(&call->state, CALL_DEFERRED, memory_order_release);
@@ -206,7 +207,7 @@ static void answer_deferred(struct http_call *call, unsigned code, const char *t
     set_answer(call, code, type, body);
     atomic_store_explicit(&call->state, CALL_ANSWERED, memory_order_release);
     call_drop(call, false); /* never the last holder: the worker is one until it has sent */
-    MHD_resume_connection(connection);
+    http_library.resume_connection(connection);
     atomic_fetch_sub(&http->suspended, 1);
 }
 
@@ -226,7 +227,7 @@ void call_force(struct http_call *call) {
     uint32_t deferred = CALL_DEFERRED;
     struct http *http = call->http;
     if (!atomic_compare_exchange_strong(&call->state, &deferred, CALL_FORCED)) return;
-    MHD_resume_connection(call->connection);
+    http_library.resume_connection(call->connection);
     atomic_fetch_sub(&http->suspended, 1);
 }
 
@@ -251,7 +252,8 @@ static const char stopping[] =
     "\"detail\":\"The server stops; send the same again, in a moment.\"}";
 
 static void add_header(struct MHD_Response *response, const char *name, const char *value) {
-    (void)MHD_add_response_header(response, name, value); /* without memory it is left out */
+    (void)http_library.add_response_header(response, name,
+                                           value); /* without memory it is left out */
 }
 
 static void add_origin(struct http_call *call, struct MHD_Response *response) {
@@ -289,7 +291,8 @@ static struct MHD_Response *make_response(struct http_call *call) {
         const char *at;
         void *bytes;
     } body = {.at = call->answer.at != NULL ? call->answer.at : ""};
-    return MHD_create_response_from_buffer(call->answer.length, body.bytes, MHD_RESPMEM_PERSISTENT);
+    return http_library.create_response_from_buffer(call->answer.length, body.bytes,
+                                                    MHD_RESPMEM_PERSISTENT);
 }
 
 /* Under load many requests get a 503: one a second is logged, and /metrics counts all. */
@@ -357,8 +360,8 @@ enum MHD_Result call_queue(struct http_call *call) {
     int64_t wait_ms = call->stream != NULL ? 0 : HTTP_SEND_SECONDS * TIME_SECOND_MS;
     atomic_store_explicit(&call->link->deadline_ms, wait_ms > 0 ? http_clock_ms() + wait_ms : 0,
                           memory_order_relaxed);
-    enum MHD_Result result = MHD_queue_response(call->connection, call->code, response);
-    MHD_destroy_response(response);
+    enum MHD_Result result = http_library.queue_response(call->connection, call->code, response);
+    http_library.destroy_response(response);
     tell_answer(call);
     return result;
 }

@@ -95,9 +95,9 @@ static struct http_connection *add_connection(struct http *http,
                                               struct MHD_Connection *connection) {
     struct http_worker *worker = worker_here(http);
     const union MHD_ConnectionInfo *socket =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        http_library.get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     const union MHD_ConnectionInfo *peer =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+        http_library.get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     struct http_connection *link = worker != NULL ? memory_calloc(1, sizeof *link) : NULL;
     if (link == NULL || socket == NULL || peer == NULL) {
         memory_free(link);
@@ -144,7 +144,7 @@ void connection_notify(void *context, struct MHD_Connection *connection, void **
 
 struct http_connection *connection_of(struct MHD_Connection *connection) {
     const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+        http_library.get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     return info != NULL ? info->socket_context : NULL;
 }
 

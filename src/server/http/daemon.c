@@ -77,7 +77,7 @@ static enum status start_daemon(struct http *http, struct error *error) {
         {MHD_OPTION_END, 0, NULL},
     };
     if (http->threads < 2) pool[0].option = MHD_OPTION_END;
-    http->daemon = MHD_start_daemon(
+    http->daemon = http_library.start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_TURBO | MHD_ALLOW_SUSPEND_RESUME, http->port, NULL,
         NULL, request_go_on, http, MHD_OPTION_LISTEN_SOCKET, http->listener,
         MHD_OPTION_CONNECTION_LIMIT, connections, MHD_OPTION_CONNECTION_TIMEOUT, idle_s,
@@ -109,7 +109,8 @@ enum status http_start(struct http **out, struct server *server, struct error *e
     uint32_t patience_s = server->options.patience_s;
     http->patience_ms = TIME_SECOND_MS * (patience_s != 0 ? patience_s : SERVER_PATIENCE_SECONDS);
     pthread_mutex_init(&http->lock, NULL);
-    enum status status = guard_prepare(http, error);
+    enum status status = http_library_load(error);
+    if (status == STATUS_OK) status = guard_prepare(http, error);
     if (status == STATUS_OK)
         status = router_create(&http->router, server->options.first_party_path, error);
     if (status == STATUS_OK) status = listen_on(http, error);
@@ -126,7 +127,8 @@ enum status http_start(struct http **out, struct server *server, struct error *e
 enum status http_check(const struct server_options *options, struct error *error) {
     struct server server = {.options = *options};
     struct http http = {.server = &server, .listener = -1};
-    enum status status = guard_prepare(&http, error);
+    enum status status = http_library_load(error);
+    if (status == STATUS_OK) status = guard_prepare(&http, error);
     if (status == STATUS_OK) status = listen_on(&http, error);
     if (http.listener >= 0) close(http.listener);
     return status;
@@ -159,7 +161,7 @@ static uint64_t open_calls(struct http *http) {
 
 void http_quiesce(struct http *http) {
     if (atomic_exchange(&http->is_stopping, true)) return;
-    MHD_socket listener = MHD_quiesce_daemon(http->daemon);
+    MHD_socket listener = http_library.quiesce_daemon(http->daemon);
     if (listener != MHD_INVALID_SOCKET) close(listener);
     http->listener = -1;
     streams_end(http);
@@ -197,7 +199,7 @@ void http_destroy(struct http *http) {
         /* libmicrohttpd must not be stopped while a connection is suspended. */
         while (atomic_load(&http->suspended) > 0) usleep(POLL_US);
         wait_for_calls(http, http_clock_ms() + HTTP_LAST_MS);
-        MHD_stop_daemon(http->daemon);
+        http_library.stop_daemon(http->daemon);
     }
     if (http->listener >= 0) close(http->listener);
     while (http->workers != NULL) {

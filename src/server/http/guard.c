@@ -118,7 +118,7 @@ static enum MHD_Result see_host(void *context, enum MHD_ValueKind kind, const ch
 
 bool guard_host(struct http_call *call) {
     struct host_seen seen = {0};
-    MHD_get_connection_values_n(call->connection, MHD_HEADER_KIND, see_host, &seen);
+    http_library.get_connection_values_n(call->connection, MHD_HEADER_KIND, see_host, &seen);
     struct text host = call->target.host.at != NULL ? call->target.host : seen.host;
     if (seen.count > 1) {
         http_problem(call, 400, "host", "The request has several Host headers; send one.");

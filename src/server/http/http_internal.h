@@ -23,11 +23,10 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 
-#include <microhttpd.h>
-
 #include "server/http/daemon.h"
 #include "server/http/http.h"
 #include "server/http/inflate.h"
+#include "server/http/library.h"
 #include "server/http/target.h"
 #include "server/server_internal.h"
 

@@ -69,7 +69,7 @@ static bool find_route(struct http_call *call, const char *method) {
 
 static bool guard_head_size(struct http_call *call) {
     const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(call->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+        http_library.get_connection_info(call->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
     if (info == NULL || info->header_size <= SERVER_HEADER_BYTES) return true;
     http_problem(call, 431, "head", "The head of a request has at most %u bytes.",
                  SERVER_HEADER_BYTES);

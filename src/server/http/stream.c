@@ -45,7 +45,7 @@ static ssize_t read_stream(void *context, uint64_t position, char *out, size_t m
     } else {
         stream->is_suspended = true;
         atomic_fetch_add(&stream->http->suspended, 1);
-        MHD_suspend_connection(stream->connection);
+        http_library.suspend_connection(stream->connection);
     }
     pthread_mutex_unlock(&stream->lock);
     return result;
@@ -71,8 +71,8 @@ static void free_stream(void *context) {
 }
 
 struct MHD_Response *stream_response(struct http_stream *stream) {
-    struct MHD_Response *response =
-        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 4096, read_stream, stream, free_stream);
+    struct MHD_Response *response = http_library.create_response_from_callback(
+        MHD_SIZE_UNKNOWN, 4096, read_stream, stream, free_stream);
     if (response == NULL) free_stream(stream);
     return response;
 }
@@ -83,7 +83,7 @@ struct MHD_Response *stream_response(struct http_stream *stream) {
 static void wake(struct http_stream *stream) {
     if (!stream->is_suspended) return;
     stream->is_suspended = false;
-    MHD_resume_connection(stream->connection);
+    http_library.resume_connection(stream->connection);
     atomic_fetch_sub(&stream->http->suspended, 1);
 }
 

@@ -287,6 +287,8 @@ static int print_explained(const struct explained *explained) {
         use_words(explained, &uses[i], words, sizeof words);
         label("reads", "%s", words);
     }
+    if (expr_uses_context(explained->program))
+        label("reads", "what a request says: unknown where no decision is asked for");
     for (uint32_t i = 0; i < trait_count && i < USES_MAX; i++) {
         const struct trait *trait = &explained->playbook->traits[traits[i]];
         label("builds on", "%.*s%s%.*s", TEXT_ARG(trait->name),
@@ -335,6 +337,7 @@ static int print_explained_json(const struct explained *explained) {
     json_write_array_begin(writer);
     for (uint32_t i = 0; i < count && i < USES_MAX; i++) write_use(writer, explained, &uses[i]);
     json_write_array_end(writer);
+    json_member_yes_no(writer, "of_context", expr_uses_context(explained->program));
     json_write_key(writer, "builds_on");
     json_write_array_begin(writer);
     for (uint32_t i = 0; i < trait_count && i < USES_MAX; i++)

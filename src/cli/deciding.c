@@ -71,7 +71,7 @@ void funnel_print(const struct funnel *funnel) {
 
 void decision_csv_heading(FILE *file) {
     fputs("customer,name,time,rank,treatment,channel,propensity,value,cost,priority,probability,"
-          "withheld,reason,decision\n",
+          "withheld,reason,placement,decision\n",
           file);
 }
 
@@ -117,6 +117,8 @@ void decision_csv_line(FILE *file, const struct engine_view *view) {
             fputs(",,,,,,,,", file);
         fprintf(file, "%s,", decision_withholds(decision, rank) ? "yes" : "no");
         cli_csv(file, text_from(rank == 0 ? reason : ""));
+        fputc(',', file);
+        cli_csv(file, decision->ranked_count > 0 ? decision_placement(decision, rank) : TEXT(""));
         fprintf(file, ",%s\n", id);
     }
 }

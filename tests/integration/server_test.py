@@ -151,6 +151,37 @@ class Hosts(Server):
                 self.serve(*options).start()
 
 
+class Proxy(Server):
+    """The address of a client is believed from the proxy alone. It is seen by the rate that one address has with a public key."""
+
+    def codes(self, server, key, addresses):
+        head = f"POST /v1/track HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\nContent-Length: 1\r\n"
+        requests = [f"{head}X-Forwarded-For: 192.0.2.99, {addresses[i % len(addresses)]}\r\n\r\nx" for i in range(700)]
+        requests[-1] = requests[-1].replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n")
+        return re.findall(rb"HTTP/1\.1 (\d+)", server.raw("".join(requests).encode()))
+
+    def check(self, options, addresses, is_limited):
+        folder = self.folder()
+        world.write(folder, "playbook.yaml", "attune: 1\nname: Test\ncurrency: USD\nzone: UTC\ncustomer: { identifiers: { user_id: } }\n"
+                    "sources: { web: { format: segment, arrives: live, key: { user_id: userId } } }\n")
+        with self.serve(*options, folder=folder) as server:
+            key = server.key("--write", "--source", "web", "--public", "--per-second", "100000")
+            self.until(lambda: server.ask("POST", "/v1/track", b"x", key).code == 400, "the key is known")
+            codes = self.codes(server, key, addresses)
+            self.assertEqual(len(codes), 700)
+            self.assertEqual(b"429" in codes, is_limited, options)
+
+    def test_one_client_behind_the_proxy(self):
+        self.check(["--proxy", "127.0.0.1"], ["198.51.100.1"], True)
+
+    def test_many_clients_behind_the_proxy(self):
+        self.check(["--proxy", "127.0.0.1"], [f"198.51.100.{i}" for i in range(100)], False)
+
+    def test_nobody_else_is_believed(self):
+        self.check([], [f"198.51.100.{i}" for i in range(100)], True)
+        self.check(["--proxy", "192.0.2.1"], [f"198.51.100.{i}" for i in range(100)], True)
+
+
 class Origins(Server):
     def test_what_pages_may_send(self):
         with self.serve("--origin", "https://shop.example") as server:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/json_shim.h"
 
+#include <charconv>
 #include <new>
 #include <simdjson.h>
 
@@ -40,4 +41,9 @@ enum json_shim_result json_shim_parse(struct json_shim *shim, const uint8_t *byt
     if (code == simdjson::MEMALLOC) return JSON_SHIM_NO_MEMORY;
     if (code == simdjson::NUMBER_ERROR) return JSON_SHIM_NUMBER;
     return code == simdjson::DEPTH_ERROR ? JSON_SHIM_TOO_DEEP : JSON_SHIM_INVALID;
+}
+
+size_t json_shim_digits(double number, char out[JSON_SHIM_DIGITS]) {
+    auto end = std::to_chars(out, out + JSON_SHIM_DIGITS, number, std::chars_format::scientific);
+    return static_cast<size_t>(end.ptr - out);
 }

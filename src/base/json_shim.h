@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* base/json_shim.h -- the few lines of C++ that simdjson needs; included by json.c and
- * json_shim.cpp alone.
+/* base/json_shim.h -- the few lines of C++ that simdjson needs, and that C lacks: a number's
+ * shortest digits. Included by json.c, json_writer.c and json_shim.cpp alone.
  *
  * The shim parses and hands out simdjson's tape, a documented array of 64-bit words; json.c walks
  * it in plain C. */
@@ -34,6 +34,11 @@ enum json_shim_result json_shim_reserve(struct json_shim *shim, size_t document_
 enum json_shim_result json_shim_parse(struct json_shim *shim, const uint8_t *bytes, size_t length,
                                       const uint64_t **tape, const uint8_t **strings,
                                       const char **message);
+
+#define JSON_SHIM_DIGITS 32
+/* Writes a finite number as "d.ddde+dd" with as few digits as read back as the same number, and of
+ * these the nearest ones (std::to_chars). Returns the length. */
+size_t json_shim_digits(double number, char out[JSON_SHIM_DIGITS]);
 
 #ifdef __cplusplus
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/json.h"
+#include "base/json_shim.h"
 #include "base/time.h"
 
 void json_writer_init(struct json_writer *writer, struct buffer *out, bool pretty) {
@@ -72,16 +73,39 @@ static void put_escape(struct json_writer *writer, unsigned char c) {
     }
 }
 
+/* Is one of the eight bytes not to be copied as it is: a control character, '"', '\\', or part of a
+ * character of several bytes? (Hacker's Delight, 6-1: a byte is 0.) */
+static bool needs_look(const char *at) {
+    const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    uint64_t quote = word ^ (ones * '"'), backslash = word ^ (ones * '\\');
+    uint64_t found = ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) |
+                     ((word - ones * ' ') & ~word) | word;
+    return (found & highs) != 0;
+}
+
+/* Returns how many bytes from here on are copied as they are; at least those of `i`. */
+static uint32_t plain_until(struct text text, uint32_t i) {
+    while (i + 8 <= text.length && !needs_look(text.at + i)) i += 8;
+    while (i < text.length) {
+        unsigned char c = (unsigned char)text.at[i];
+        if (c < 0x20 || c >= 0x80 || c == '"' || c == '\\') break;
+        i++;
+    }
+    return i;
+}
+
 /* Writes each byte that is not UTF-8 as U+FFFD, so that the output is valid JSON whatever came in.
  */
 static void put_quoted(struct json_writer *writer, struct text text) {
     put(writer, TEXT("\""));
     uint32_t start = 0, i = 0;
-    while (i < text.length) {
+    while ((i = plain_until(text, i)) < text.length) {
         unsigned char c = (unsigned char)text.at[i];
         uint32_t length =
             c < 0x80 ? 1 : text_utf8_length((struct text){text.at + i, text.length - i});
-        if (length > 0 && c >= 0x20 && c != '"' && c != '\\') {
+        if (length > 1) {
             i += length;
             continue;
         }
@@ -92,7 +116,7 @@ static void put_quoted(struct json_writer *writer, struct text text) {
             put_escape(writer, c);
         start = ++i;
     }
-    put(writer, (struct text){text.at + start, i - start});
+    put(writer, (struct text){text.at + start, text.length - start});
     put(writer, TEXT("\""));
 }
 
@@ -124,6 +148,48 @@ void json_write_string(struct json_writer *writer, const char *string) {
     json_write_text(writer, text_from(string));
 }
 
+/* The digits without a point, and how many places the point stands behind the first of them. */
+struct number_digits {
+    char digits[JSON_SHIM_DIGITS];
+    int count, exponent;
+};
+
+static struct number_digits digits_of(const char *text, size_t length) {
+    struct number_digits out = {.count = 0};
+    size_t i = 0;
+    for (; i < length && text[i] != 'e'; i++) {
+        if (text[i] != '.') out.digits[out.count++] = text[i];
+    }
+    bool is_negative = i + 1 < length && text[i + 1] == '-';
+    for (i += 2; i < length; i++) out.exponent = out.exponent * 10 + (text[i] - '0');
+    if (is_negative) out.exponent = -out.exponent;
+    return out;
+}
+
+/* The point among the digits, with zeros where there are none. */
+static size_t write_fixed(const struct number_digits *of, char *out) {
+    size_t length = 0;
+    for (int place = of->exponent < 0 ? of->exponent : 0; place < of->count; place++) {
+        if (place == of->exponent + 1) out[length++] = '.';
+        out[length++] = place < 0 ? '0' : of->digits[place];
+    }
+    for (int place = of->count; place <= of->exponent; place++) out[length++] = '0';
+    return length;
+}
+
+/* As printf's %.15g writes it, or with more digits where these are needed to read back as the same
+ * number: large and small numbers with an exponent. */
+static size_t write_digits(double number, char out[64]) {
+    size_t sign = number < 0 ? 1 : 0;
+    out[0] = '-';
+    char *at = out + sign;
+    size_t length = json_shim_digits(fabs(number), at);
+    struct number_digits of = digits_of(at, length);
+    int precision = of.count > 15 ? of.count : 15;
+    bool is_fixed = of.exponent >= -4 && of.exponent < precision;
+    return sign + (is_fixed ? write_fixed(&of, at) : length);
+}
+
 void json_write_number(struct json_writer *writer, double number) {
     if (!isfinite(number)) {
         json_write_null(writer);
@@ -133,16 +199,9 @@ void json_write_number(struct json_writer *writer, double number) {
         put_value(writer, TEXT("-0.0")); /* "-0" would read back as the integer 0 */
         return;
     }
-    char digits[40];
-    int length = 0;
-    for (int precision = 15; precision <= 17; precision++) {
-        length = snprintf(digits, sizeof(digits), "%.*g", precision, number);
-        double back;
-        if (text_to_double((struct text){digits, (uint32_t)length}, &back) == STATUS_OK &&
-            back == number)
-            break;
-    }
-    put_value(writer, (struct text){digits, (uint32_t)length});
+    char text[64];
+    size_t length = write_digits(number, text);
+    put_value(writer, (struct text){text, (uint32_t)length});
 }
 
 void json_write_integer(struct json_writer *writer, int64_t number) {

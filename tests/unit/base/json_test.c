@@ -216,6 +216,92 @@ static void numbers_read_back(void **state) {
     }
 }
 
+/* The fewest digits from 15 on by which printf's %g reads back as the same number. */
+static void print_number(double number, char out[64]) {
+    for (int precision = 15; precision <= 17; precision++) {
+        snprintf(out, 64, "%.*g", precision, number);
+        if (strtod(out, NULL) == number) return;
+    }
+}
+
+static void numbers_look_as_printed(void **state) {
+    struct random random;
+    const double special[] = {0,
+                              1,
+                              -1,
+                              100000,
+                              1e14,
+                              1e15,
+                              123456789012345678.0,
+                              1e16,
+                              1e17,
+                              1e21,
+                              1e22,
+                              0.0001,
+                              0.00001,
+                              0.00012345,
+                              5e-324,
+                              2.2250738585072014e-308,
+                              1.7976931348623157e308,
+                              0.1,
+                              0.30000000000000004,
+                              1.0 / 3,
+                              2.0 / 3,
+                              9007199254740993.0,
+                              -0.5,
+                              12.5,
+                              1234.5678,
+                              999999999999999.9};
+    (void)state;
+    random_init(&random, 5);
+    for (uint32_t i = 0; i < 100000; i++) {
+        double number;
+        uint64_t bits = random_u64(&random);
+        memcpy(&number, &bits, sizeof number);
+        if (i % 4 == 1) number = (double)random_below(&random, 100000000) / 10000 - 300;
+        if (i % 4 == 2) number = random_unit(&random);
+        if (i % 4 == 3) number = (double)(int64_t)random_below(&random, 1000000000000);
+        if (i < sizeof special / sizeof *special) number = special[i];
+        /* Of the smallest numbers (subnormal ones) fewer digits are enough. */
+        if (!isnormal(number) && number != 0) continue;
+        char expected[64];
+        struct json_writer writer;
+        json_writer_init(&writer, &written, false);
+        json_write_number(&writer, number);
+        print_number(number, expected);
+        assert_int_equal(written.length, strlen(expected));
+        assert_memory_equal(written.at, expected, written.length);
+        buffer_clear(&written);
+    }
+}
+
+/* Each place of each character, so that no word of eight bytes hides one. */
+static void texts_are_escaped_at_each_place(void **state) {
+    static const struct {
+        const char *raw, *quoted;
+    } characters[] = {{"\"", "\\\""}, {"\\", "\\\\"},          {"\x1f", "\\u001f"},
+                      {"\n", "\\n"},  {"\x7f", "\x7f"},        {"\xff", "\xEF\xBF\xBD"},
+                      {" ", " "},     {"\xC3\xA4", "\xC3\xA4"}};
+    (void)state;
+    for (size_t c = 0; c < sizeof characters / sizeof *characters; c++) {
+        for (int before = 0; before < 20; before++) {
+            for (int after = 0; after < 10; after++) {
+                char raw[64], expected[64];
+                struct json_writer writer;
+                snprintf(raw, sizeof raw, "%.*s%s%.*s", before, "abcdefghijklmnopqrst",
+                         characters[c].raw, after, "ABCDEFGHIJ");
+                snprintf(expected, sizeof expected, "\"%.*s%s%.*s\"", before,
+                         "abcdefghijklmnopqrst", characters[c].quoted, after, "ABCDEFGHIJ");
+                json_writer_init(&writer, &written, false);
+                json_write_string(&writer, raw);
+                assert_int_equal(written.length, strlen(expected));
+                assert_memory_equal(written.at, expected, written.length);
+                buffer_clear(&written);
+            }
+        }
+    }
+}
+
 static enum status write_scenario(void) {
     struct buffer out;
     buffer_init(&out);
@@ -291,6 +377,8 @@ int main(void) {
         cmocka_unit_test(writing),
         cmocka_unit_test(members),
         cmocka_unit_test(numbers_read_back),
+        cmocka_unit_test(numbers_look_as_printed),
+        cmocka_unit_test(texts_are_escaped_at_each_place),
         cmocka_unit_test(failing_allocations),
     };
     return cmocka_run_group_tests_name("base json", tests, set_up, tear_down);

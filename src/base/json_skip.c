@@ -43,6 +43,7 @@ struct text json_value_at(const char **at, const char *end) {
 }
 
 struct text json_member_as_written(struct text object, struct text name) {
+    if (object.length == 0) return (struct text){0};
     const char *end = object.at + object.length;
     const char *at = json_skip_space(object.at, end);
     if (at == end || *at != '{') return (struct text){0};

@@ -55,6 +55,12 @@ void ingest_live_destroy(struct ingest_live *live) {
     memory_free(live);
 }
 
+/* Returns the place behind it. */
+static char *put_text(char *at, struct text text) {
+    if (text.length > 0) memcpy(at, text.at, text.length);
+    return at + text.length;
+}
+
 static enum status add_row(struct job *job, const struct ingest_live_row *row,
                            struct error *error) {
     size_t length = (size_t)row->head.length + row->body.length + row->tail.length;
@@ -74,9 +80,7 @@ static enum status add_row(struct job *job, const struct ingest_live_row *row,
                                              .length = (uint32_t)length,
                                              .flags = ROW_FIRST};
     job->row_count++;
-    memcpy(at, row->head.at, row->head.length);
-    memcpy(at + row->head.length, row->body.at, row->body.length);
-    memcpy(at + row->head.length + row->body.length, row->tail.at, row->tail.length);
+    (void)put_text(put_text(put_text(at, row->head), row->body), row->tail);
     if (row->hidden.length > 0)
         memset(at + row->head.length + (row->hidden.at - row->body.at), '*', row->hidden.length);
     job->bytes.length += length;

@@ -106,7 +106,7 @@ struct engine {
 /* All that is written so far may have changed any timeline. Applier only. */
 void engine_note_moved(struct engine *engine);
 
-/* secrets.c: the secret that "env:NAME" or "file:PATH" names, borrowed until the engine is closed;
+/* secrets.c: the secret that "env NAME" or "file PATH" names, borrowed until the engine is closed;
  * empty where there is none, which the log tells. Any thread. */
 struct text engine_secret(struct engine *engine, struct text where);
 void engine_secrets_release(struct engine *engine);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Secrets that a playbook names and never holds: "env:NAME" or "file:PATH". They are read when a
+/* Secrets that a playbook names and never holds: "env NAME" or "file PATH". They are read when a
  * mapper is made, so that a new playbook, or the same one put in force again, reads them again.
  * What was read stays until the engine is closed, since mappers borrow it. */
 #include <sodium.h>
@@ -62,7 +62,7 @@ struct text engine_secret(struct engine *engine, struct text where) {
     memcpy(name, where.at, where.length);
     name[where.length] = '\0';
     pthread_mutex_lock(&engine->secrets_lock);
-    struct text secret = text_starts_with(where, TEXT("file:")) ? read_file(engine, name + 5)
+    struct text secret = text_starts_with(where, TEXT("file ")) ? read_file(engine, name + 5)
                                                                 : read_variable(engine, name + 4);
     pthread_mutex_unlock(&engine->secrets_lock);
     return secret;

@@ -171,7 +171,7 @@ struct source {
     /* Anybody can write to it: what it says of identity are claims (identity/claims.h). */
     bool is_public;
     bool no_claims; /* not even these: a page needs a signed token to say who somebody is */
-    /* Where the secret of signed user tokens is: "env:NAME" or "file:PATH"; empty: no tokens. */
+    /* Where the secret of signed user tokens is: "env NAME" or "file PATH"; empty: no tokens. */
     struct text token_secret;
     bool is_lookup;
     uint32_t lookup;           /* index in playbook->lookups */

@@ -287,7 +287,7 @@ name: Tokens
 currency: USD
 zone: UTC
 customer: { identifiers: { user_id: {}, anonymous_id: {} } }
-sources: { page: { file: "page*.ndjson", format: segment, trust: public, token_secret: "env:SHOP_SECRET" } }
+sources: { page: { file: "page*.ndjson", format: segment, trust: public, token_secret: "env SHOP_SECRET" } }
 traits: { seen: count(any event) }
 """)
         message = {"type": "identify", "messageId": "m1", "userId": "u-2/ü", "anonymousId": "k1",

@@ -49,8 +49,9 @@ static const char playbook[] =
     "cookie: anonymousId } }\n"
     "  page: { format: segment, arrives: live, trust: public, key: { member: userId, email: "
     "context.traits.email, cookie: anonymousId } }\n"
-    "  till: { format: ndjson, event: Order Completed, time: at, arrives: live, key: { member: who "
-    "}, row_key: id, types: { amount: number }, properties: { amount: amount } }\n"
+    "  till: { format: ndjson, event: Order Completed, time: at, arrives: live, key: { member: "
+    "who, "
+    "cookie: device }, row_key: id, types: { amount: number }, properties: { amount: amount } }\n"
     "events: { Product Viewed: { sku: text }, Customer Record: { points: number } }\n"
     "traits:\n"
     "  views: count(\"Product Viewed\")\n"
@@ -364,6 +365,16 @@ static void public_event(struct model *model, struct message *message) {
     message->properties = properties;
 }
 
+/* A row under a key of the servers' source: it corrects none of theirs. */
+static void public_order(struct model *model) {
+    static const struct sender stranger = {"till", true, true};
+    char body[256];
+    snprintf(body, sizeof body,
+             "{\"id\":%d,\"device\":\"k%d\",\"at\":\"2017-01-02T00:00:00Z\",\"amount\":100000}",
+             below(model, PEOPLE) * 10 + below(model, 3), DEVICES);
+    send(model, &model->open, &stranger, body);
+}
+
 static void public_message(struct model *model) {
     const struct sender *sender = &senders[below(model, 4)];
     int d = below(model, DEVICES), kind = below(model, 6);
@@ -567,6 +578,8 @@ static void step(struct model *model) {
         verified_message(model);
     else if (what < 9)
         verified_order(model);
+    else if (what < 10)
+        public_order(model);
     else if (what < 20)
         public_message(model);
     else if (what < 22)

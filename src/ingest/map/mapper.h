@@ -239,6 +239,9 @@ void mapper_hold_in_doubt(struct mapper *mapper);
 
 /* mapper_trust.c. What the present row, whose cells are filled, is believed. */
 enum event_trust mapper_trust(struct mapper *mapper);
+/* Rows of a public key stand under keys of their own: they neither correct a row that the source's
+ * servers sent, nor come before it. */
+void mapper_part_keys(const struct mapper *mapper, struct event *event);
 /* Gives an event that a page can't say, or that a program made, a name that nobody declares. Before
  * it is packed. NO_MEMORY or OK. */
 enum status mapper_distrust(struct mapper *mapper, struct event *event) MUST_USE;

@@ -368,6 +368,7 @@ struct event *mapper_add_event_of(struct mapper *mapper, const struct row_facts 
     event->row_line = mapper->line;
     event->trust = (uint8_t)mapper_trust(mapper);
     *status = content_put_event(mapper, facts, event);
+    mapper_part_keys(mapper, event);
     return *status == STATUS_OK ? event : NULL;
 }
 

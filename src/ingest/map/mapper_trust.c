@@ -83,6 +83,17 @@ enum event_trust mapper_trust(struct mapper *mapper) {
     return may_claim ? EVENT_PUBLIC : EVENT_PUBLIC_NO_CLAIMS;
 }
 
+/* In a source that is public itself nothing else is to be kept apart. */
+void mapper_part_keys(const struct mapper *mapper, struct event *event) {
+    const uint64_t apart = UINT64_C(0x7075626C69636B79);
+    if (event->trust == EVENT_VERIFIED || mapper->plan->source->is_public ||
+        row_key_is_none(event->key))
+        return;
+    event->key.low = hash_u64(event->key.low ^ apart);
+    event->key.high = (uint32_t)hash_u64(event->key.high ^ apart);
+    if (event->key.low == 0) event->key.low = 1;
+}
+
 /* ---- what a page can't say ---- */
 
 /* Records, relations, what this program says itself, and what only the sender of a message knows.

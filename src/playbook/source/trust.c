@@ -68,8 +68,8 @@ static void read_secret(struct reader *reader, const struct yaml_node *node,
                         struct source *source) {
     struct text text;
     if (!reader_text(reader, node, "token_secret", &text)) return;
-    bool named = (text_starts_with(text, TEXT("env:")) && text.length > 4) ||
-                 (text_starts_with(text, TEXT("file:")) && text.length > 5);
+    bool named = (text_starts_with(text, TEXT("env ")) && text.length > 4) ||
+                 (text_starts_with(text, TEXT("file ")) && text.length > 5);
     if (named && source->segment)
         source->token_secret = text;
     else if (named)
@@ -77,8 +77,8 @@ static void read_secret(struct reader *reader, const struct yaml_node *node,
                      "token_secret is for a source of Segment's calls: write format: segment");
     else
         reader_error(reader, node_place(node),
-                     "token_secret names where the secret is, and never holds it: write env:NAME "
-                     "for a variable of the environment, or file:PATH");
+                     "token_secret names where the secret is, and never holds it: write env NAME "
+                     "for a variable of the environment, or file PATH");
 }
 
 void trust_read(struct reader *reader, struct source_entry *entry) {

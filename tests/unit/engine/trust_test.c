@@ -18,14 +18,18 @@ static const char playbook[] =
     "bots: [Acme-Monitor]\n"
     "sources:\n"
     "  server: { format: segment, arrives: live }\n"
-    "  page: { format: segment, arrives: live, trust: public, token_secret: \"env:TRUST_TEST\", "
+    "  page: { format: segment, arrives: live, trust: public, token_secret: \"env TRUST_TEST\", "
     "key: { user_id: userId, anonymous_id: anonymousId, email: context.traits.email } }\n"
+    "  till: { format: ndjson, event: Paid, time: at, arrives: live, key: { user_id: who, "
+    "anonymous_id: device }, row_key: id, row_version: version, types: { amount: number, version: "
+    "number }, properties: { amount: amount } }\n"
     "  strict: { format: segment, arrives: live, trust: public, claims: no }\n"
     "events: { Clicked: { button: text }, Customer Record: { plan: text } }\n"
     "traits:\n"
     "  clicks: count(\"Clicked\")\n"
     "  records: count(\"Customer Record\")\n"
-    "  all: count(any event)\n";
+    "  all: count(any event)\n"
+    "  paid: sum(\"Paid\".amount)\n";
 
 struct trial {
     struct shop shop;
@@ -270,6 +274,43 @@ static void test_a_replay_believes_no_more(void **state) {
     assert_true(trait(trial, "user_id:u1", "records") == 1);
 }
 
+static void pay(struct trial *trial, int id, const char *who, int version, int amount) {
+    char body[256];
+    snprintf(body, sizeof body,
+             "{\"id\":%d,%s,\"at\":\"2017-03-01T00:00:00Z\",\"version\":%d,\"amount\":%d}", id, who,
+             version, amount);
+    send(trial, "till", body);
+}
+
+/* Neither a row that is stored, nor one that is still to come. */
+static void test_a_public_key_takes_no_row_of_the_servers(void **state) {
+    struct trial *trial = *state;
+    static const char device[] = "\"device\":\"k1\"", user[] = "\"who\":\"u1\"";
+    pay(trial, 1, user, 1, 10);
+    trial->is_public = trial->claims = true;
+    pay(trial, 1, device, 9, 1000);
+    pay(trial, 2, device, 9, 1000);
+    send(trial, "server",
+         "{\"type\":\"track\",\"event\":\"Clicked\",\"messageId\":\"order-1\",\"anonymousId\":"
+         "\"k1\"}");
+    trial->is_public = false;
+    pay(trial, 2, user, 1, 5);
+    assert_int_equal(trial->did.events, 1);
+    pay(trial, 2, user, 2, 7);
+    assert_int_equal(trial->did.corrected, 1);
+    send(trial, "server",
+         "{\"type\":\"track\",\"event\":\"Clicked\",\"messageId\":\"order-1\",\"userId\":\"u1\"}");
+    assert_int_equal(trial->did.events, 1);
+    assert_true(trait(trial, "user_id:u1", "paid") == 17);
+    assert_true(trait(trial, "user_id:u1", "clicks") == 1);
+    /* What a page sends again is a repeat, as everywhere. */
+    trial->is_public = true;
+    send(trial, "server",
+         "{\"type\":\"track\",\"event\":\"Clicked\",\"messageId\":\"order-1\",\"anonymousId\":"
+         "\"k1\"}");
+    assert_int_equal(trial->did.repeats, 1);
+}
+
 static void test_claims_need_somebody_or_something(void **state) {
     struct trial *trial = *state;
     struct error error;
@@ -293,6 +334,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_the_less_trusted_of_key_and_source_decides, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_a_replay_believes_no_more, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_public_key_takes_no_row_of_the_servers, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_claims_need_somebody_or_something, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

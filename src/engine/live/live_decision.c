@@ -110,21 +110,33 @@ static enum status check_identifiers(const struct engine_view *view, const struc
     return STATUS_OK;
 }
 
+bool live_bears_rows(const struct engine *engine, struct customer_id customer, struct as_of as_of) {
+    as_of.t_ms = INT64_MAX;
+    return identity_persona_any(engine->identity, customer, as_of).value != ID_NONE;
+}
+
+static enum status find_named(struct engine_view *view, struct text name, struct as_of as_of,
+                              struct customer_id *out, struct error *error) {
+    enum status status = in_force_find_customer(view->in_force, name, as_of, out, error);
+    if (status != STATUS_OK || live_bears_rows(view->engine, *out, as_of)) return status;
+    *out = (struct customer_id){ID_NONE};
+    return error_set(error, STATUS_NOT_FOUND, "%.*s has no events by then", TEXT_ARG(name));
+}
+
 enum status live_find_customer(struct engine_view *view, const struct live_ask *ask,
                                struct customer_id *out, struct error *error) {
     struct engine *engine = view->engine;
     struct as_of as_of = {ask->t_ms != 0 ? ask->t_ms : INT64_MAX,
                           view->reader->source->ops->position(view->reader)};
     *out = (struct customer_id){ID_NONE};
-    if (ask->customer.length > 0)
-        return in_force_find_customer(view->in_force, ask->customer, as_of, out, error);
+    if (ask->customer.length > 0) return find_named(view, ask->customer, as_of, out, error);
     enum status status = check_identifiers(view, ask, error);
     for (uint32_t i = 0; status == STATUS_OK && i < ask->identifier_count; i++) {
         const struct live_identifier *given = &ask->identifiers[i];
         uint32_t type = symbol_find(engine->symbols, SYMBOL_IDENTIFIER, given->type);
         enum status found =
             identity_find_customer(engine->identity, type, given->value, as_of, out);
-        if (found == STATUS_OK) break;
+        if (found == STATUS_OK && live_bears_rows(engine, *out, as_of)) break;
         if (found == STATUS_NO_MEMORY) status = error_set(error, found, "no memory to decide");
         *out = (struct customer_id){ID_NONE};
     }

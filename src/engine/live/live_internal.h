@@ -50,6 +50,9 @@ struct live_pending {
     bool is_answered; /* or the caller waits and asks for no call */
     char token[LIVE_TOKEN_BYTES];
 };
+/* Is a row left with the customer? Who was never seen alone, and whose link was withdrawn, bears no
+ * persona: nothing can be recorded of them, so whoever asks for them begins them anew. */
+bool live_bears_rows(const struct engine *engine, struct customer_id customer, struct as_of as_of);
 /* Who is asked for, as the view sees it: ID_NONE in `out` where nobody has any of the identifiers.
  */
 enum status live_find_customer(struct engine_view *view, const struct live_ask *ask,

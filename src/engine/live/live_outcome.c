@@ -98,7 +98,8 @@ static struct customer_id visitor_now(const struct engine *engine, struct text i
     struct text value;
     uint32_t type;
     while (live_next_identifier(&identifiers, &type, &value))
-        if (identity_find_customer(engine->identity, type, value, now, &customer) == STATUS_OK)
+        if (identity_find_customer(engine->identity, type, value, now, &customer) == STATUS_OK &&
+            live_bears_rows(engine, customer, now))
             return customer;
     return (struct customer_id){ID_NONE};
 }

@@ -329,6 +329,45 @@ static void test_a_token_begins_a_customer(void **state) {
     assert_int_equal(replay(shop, one.id), REPLAY_EQUAL);
 }
 
+/* A link is withdrawn, and one side of it was never seen alone: none of its rows is left with it.
+ * Asked for, it begins anew, so that its decisions are recorded and its limits hold. */
+static void test_a_customer_without_rows_begins_anew(void **state) {
+    struct shop *shop = *state;
+    struct engine_unmerged unmerged;
+    struct error error = {0};
+    struct reply decided, again;
+    assert_int_equal(
+        engine_unmerge(shop->engine, TEXT("cookie:k-1"), (struct text){0}, &unmerged, &error),
+        STATUS_OK);
+    shop->now_ms += 60000;
+    shop_open(shop, NULL);
+    const struct live_identifier cookie = {TEXT("cookie"), TEXT("k-1")};
+    struct live_ask question = {
+        .records = true, .render = take, .answered = note, .caller = &decided};
+    for (size_t i = 0; i < 2; i++) {
+        const char *const names[] = {"cookie:k-1", "email:ann@a.example"};
+        decided = (struct reply){0};
+        question.customer = text_from(names[i]);
+        enum status status = live_decide_and_wait(shop->engine, &question, &error);
+        assert_true(status == STATUS_NOT_FOUND || (status == STATUS_OK && decided.is_recorded));
+    }
+    question.customer = (struct text){0};
+    question.identifiers = &cookie;
+    question.identifier_count = 1;
+    decided = (struct reply){0};
+    assert_int_equal(live_decide_and_wait(shop->engine, &question, &error), STATUS_OK);
+    assert_true(decided.is_recorded);
+    assert_int_equal(decided.slots, 1);
+    shop->now_ms += 60000;
+    shop_open(shop, NULL);
+    again = decided;
+    decided = (struct reply){0};
+    assert_int_equal(live_decide_and_wait(shop->engine, &question, &error), STATUS_OK);
+    assert_true(decided.is_recorded);
+    assert_int_equal(decided.customer.value, again.customer.value);
+    assert_int_equal(decided.slots, 0); /* the limit holds */
+}
+
 /* The power goes between the write and the sync: what was answered is there, or comes back. */
 static void test_a_token_restores_what_the_power_took(void **state) {
     (void)state;
@@ -580,6 +619,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_an_erasure_leaves_the_names_of_decisions, set_up,
                                         shop_tear_down),
         cmocka_unit_test_setup_teardown(test_a_stranger_becomes_a_customer, set_up, shop_tear_down),
+        cmocka_unit_test_setup_teardown(test_a_customer_without_rows_begins_anew, set_up,
+                                        shop_tear_down),
         cmocka_unit_test_setup_teardown(test_a_placement_waits_no_longer_than_it_says, set_up,
                                         shop_tear_down),
         cmocka_unit_test_setup_teardown(test_a_visit_sees_the_same_again, set_up_page,

@@ -22,6 +22,7 @@ struct input {
     bool is_stream; /* a pipe, a terminal or a socket: bytes come when they are written */
     bool in_member; /* true inside a member of a .gz, between its header and its checksum */
     bool has_stream;
+    struct work *work; /* NULL: nobody cancels it */
     uint64_t read_bytes, total_bytes, bytes_behind;
     z_stream stream;
     size_t start, end; /* the part of `bytes` that was read and is not yet used */
@@ -59,7 +60,9 @@ bool input_is_stream(const char *path) {
 
 static enum status open_descriptor(struct input *input, const char *path, struct error *error) {
     bool is_standard = strcmp(path, "-") == 0;
-    input->descriptor = is_standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    int flags = O_RDONLY | O_CLOEXEC;
+    if (input->work != NULL && input_is_stream(path)) flags |= O_NONBLOCK;
+    input->descriptor = is_standard ? STDIN_FILENO : open(path, flags);
     if (input->descriptor < 0) return error_set_errno(error, errno, "cannot open %s", path);
     struct stat info;
     bool is_file = fstat(input->descriptor, &info) == 0 && S_ISREG(info.st_mode);
@@ -71,9 +74,15 @@ static enum status open_descriptor(struct input *input, const char *path, struct
 }
 
 enum status input_open(struct input **out, const char *path, struct error *error) {
+    return input_open_for(out, path, NULL, error);
+}
+
+enum status input_open_for(struct input **out, const char *path, struct work *work,
+                           struct error *error) {
     struct input *input = NULL;
     enum status status = input_create(&input, path);
     if (status) error_set(error, status, "no memory to read %s", path);
+    if (status == STATUS_OK) input->work = work;
     if (status == STATUS_OK) status = open_descriptor(input, path, error);
     if (status) {
         input_close(input);
@@ -92,12 +101,25 @@ void input_close(struct input *input) {
     memory_free(input);
 }
 
+/* Until there is something to read, the end of a pipe too, or somebody has cancelled the work. */
+static enum status wait_for_bytes(const struct input *input, struct error *error) {
+    struct pollfd waiting = {.fd = input->descriptor, .events = POLLIN};
+    enum status status;
+    if (input->work == NULL) return STATUS_OK;
+    while ((status = work_check(input->work, error)) == STATUS_OK && input->is_stream) {
+        if (poll(&waiting, 1, INPUT_LOOK_MS) > 0) break;
+    }
+    return status;
+}
+
 static enum status read_some(struct input *input, void *bytes, size_t length, size_t *got,
                              struct error *error) {
     ssize_t result;
     do {
+        enum status status = wait_for_bytes(input, error);
+        if (status != STATUS_OK) return status;
         result = read(input->descriptor, bytes, length);
-    } while (result < 0 && errno == EINTR);
+    } while (result < 0 && (errno == EINTR || (errno == EAGAIN && input->work != NULL)));
     if (result < 0) return error_set_errno(error, errno, "cannot read %s", input->path);
     *got = (size_t)result;
     input->read_bytes += *got;

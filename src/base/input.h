@@ -8,10 +8,17 @@
 #define BASE_INPUT_H
 
 #include "base/text.h"
+#include "base/work.h"
 
 struct input;
 /* Path "-" is standard input. The magic bytes tell compression, not the name. */
 enum status input_open(struct input **out, const char *path, struct error *error) MUST_USE;
+/* The same for a piece of work: once it is cancelled, input_read gives STATUS_CANCELLED. A pipe, a
+ * terminal or a socket into which nobody writes is given up within INPUT_LOOK_MS; a named pipe is
+ * opened at once, and waits for its writer when it is read. `work` lives as long as the input. */
+#define INPUT_LOOK_MS 100
+enum status input_open_for(struct input **out, const char *path, struct work *work,
+                           struct error *error) MUST_USE;
 void input_close(struct input *input);
 /* Is it a named pipe, a socket or a device? Opening one may wait for ever. */
 bool input_is_stream(const char *path);

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The commands `unmerge` and `erase`. */
+#include <poll.h>
 #include <unistd.h>
 
 #include "base/memory.h"
 #include "cli/cli.h"
+#include "cli/served.h"
+
+#define ANSWER_LOOK_MS 100
 
 static void member_customer(struct json_writer *writer, const char *key,
                             struct customer_id customer) {
@@ -72,6 +76,15 @@ int command_unmerge(struct cli *cli) {
 
 /* ---- erase ---- */
 
+/* False: whoever was asked has gone, or the server that runs this stops. */
+static bool is_answered(void) {
+    struct pollfd answer = {.fd = fileno(stdin), .events = POLLIN};
+    while (!cli_served_is_cancelled()) {
+        if (poll(&answer, 1, ANSWER_LOOK_MS) != 0) return true;
+    }
+    return false;
+}
+
 static bool confirmed(const struct cli *cli, struct customer_id customer) {
     char answer[8] = "";
     if (cli->yes) return true;
@@ -80,7 +93,8 @@ static bool confirmed(const struct cli *cli, struct customer_id customer) {
         return false;
     }
     fprintf(stderr, "Erase C%u for good? This can't be undone. Type yes: ", customer.value);
-    return fgets(answer, sizeof answer, stdin) != NULL && strcmp(answer, "yes\n") == 0;
+    return is_answered() && fgets(answer, sizeof answer, stdin) != NULL &&
+           strcmp(answer, "yes\n") == 0;
 }
 
 /* What was found to name `whom`, and what to do about it. */

@@ -177,6 +177,7 @@ static enum status load_batches(struct loading *loading, struct ingest_reader *r
         if (status != STATUS_OK) break;
         batch = in_flight_next(in_flight);
     }
+    if (status == STATUS_CANCELLED) status = may_go_on(loading, error);
     struct error later = {0};
     enum status sent =
         in_flight_drain(in_flight, status == STATUS_OK || status == STATUS_END ? error : &later);
@@ -208,11 +209,14 @@ static enum status load_events(struct loading *loading, const char *path, struct
         engine_load_settings(loading->in_force, tables, loading->source, &loading->rows);
     settings.keeps_rows |= loading->has_files;
     settings.takes_parts = true;
+    settings.work = loading->options->work;
     settings.thread_count = engine->threads > 1 ? engine->threads : 0;
     struct error why = {0};
     enum status status = ingest_open(&reader, &settings, loading->source, path, &why);
     if (status == STATUS_OK)
         status = load_batches(loading, reader, path, error);
+    else if (status == STATUS_CANCELLED)
+        status = may_go_on(loading, error);
     else if (status != STATUS_NO_MEMORY && why.status != STATUS_OK)
         status = note_unread(loading, &why);
     ingest_close(reader);
@@ -281,7 +285,8 @@ static enum status load_lookup(struct loading *loading, const char *path, struct
     const struct playbook *playbook = loading->in_force->data.playbook;
     const struct lookup_rule *rule = &playbook->lookups[loading->source->lookup];
     struct lookup_table *table = NULL;
-    struct ingest_settings settings = {.playbook = playbook, .now_ms = engine_now_ms(engine)};
+    struct ingest_settings settings = {
+        .playbook = playbook, .now_ms = engine_now_ms(engine), .work = loading->options->work};
     struct error why = {0};
     event_batch_clear(&loading->batch);
     enum status status =

@@ -45,6 +45,7 @@
 #define INGEST_INGEST_H
 
 #include "base/file.h"
+#include "base/work.h"
 #include "event/event.h"
 #include "event/lookup.h"
 #include "event/symbol.h"
@@ -126,6 +127,9 @@ struct ingest_settings {
      * and the cut between two files may lie behind it. Needs keeps_rows. Otherwise such rows go to
      * quarantine. */
     bool takes_parts;
+    /* Once it is cancelled nothing more is read: STATUS_CANCELLED, also while a pipe is silent.
+     * NULL: never. */
+    struct work *work;
 };
 
 struct ingest_reader;

@@ -22,6 +22,7 @@ struct loading {
     const struct lookup_rule *rule;
     const char *path;
     struct cutter cutter;
+    struct work *work; /* borrowed */
     struct head head;
     struct arena arena, scratch; /* of the file; of the row */
     struct lookup_field fields[LOOKUP_FIELDS_MAX];
@@ -312,7 +313,7 @@ static enum status add_rows(struct loading *loading) {
 /* The file, its header and its columns. */
 static enum status open_table(struct loading *loading) {
     enum status status = cutter_open(&loading->cutter, loading->path, loading->path,
-                                     (struct text){0}, loading->error);
+                                     (struct text){0}, loading->work, loading->error);
     if (status == STATUS_OK)
         status = head_read(&loading->head, &loading->cutter, loading->source, &loading->arena,
                            loading->error);
@@ -355,6 +356,7 @@ static struct loading *loading_create(const struct ingest_settings *settings,
     arena_init(&loading->arena, PLAN_BYTES_MAX);
     arena_init(&loading->scratch, 4 * INGEST_ROW_BYTES_MAX);
     loading->reader.scratch = &loading->scratch;
+    loading->work = settings->work;
     loading->reader.currency = loading->currency = settings->playbook->currency;
     loading->reader.minor_digits = currency_minor_digits(settings->playbook->currency);
     zone_days_init(&loading->reader.days, source->zone);

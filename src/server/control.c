@@ -120,8 +120,9 @@ static bool split_words(char *bytes, const struct control_head *head, char **wor
     return found == head->words;
 }
 
-static bool caller_wants_end(const struct control_command *command) {
+static bool is_to_end(const struct control_command *command) {
     char byte;
+    if (atomic_load(command->ends)) return true;
     ssize_t got = recv(command->connection, &byte, 1, MSG_DONTWAIT | MSG_PEEK);
     return got >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
 }
@@ -138,8 +139,9 @@ static void run_command(struct control *control, int connection, const struct co
             .input = descriptors[0],
             .output = descriptors[1],
             .errors = descriptors[2],
-            .is_cancelled = caller_wants_end,
+            .is_cancelled = is_to_end,
             .connection = connection,
+            .ends = &control->ends,
         };
         int32_t code = control->run(control->engine, &command);
         (void)!write_whole(connection, &code, sizeof code);

@@ -13,11 +13,14 @@
  * the applier like everything else. One command runs at a time; others wait.
  *
  * Who may: only processes of the server's own user, or root (SO_PEERCRED); the socket's mode is
- * 0600. A caller that goes away, or sends a byte, cancels its command.
+ * 0600. A caller that goes away, or sends a byte, cancels its command; so does the server when it
+ * stops. A command that reads a pipe or a terminal ends then, too, whoever holds its other end.
  *
  * Threads: control_open starts one, which runs all commands; control_close ends it. */
 #ifndef SERVER_CONTROL_H
 #define SERVER_CONTROL_H
+
+#include <stdatomic.h>
 
 #include "base/status.h"
 #include "engine/engine.h"
@@ -34,9 +37,11 @@ struct control_command {
     int argc;
     char **argv; /* argv[argc] is NULL */
     int input, output, errors;
-    /* Did the caller go away, or ask for an end? Any thread; it waits for nothing. */
+    /* Did the caller go away or ask for an end, or does the server stop? Any thread; it waits for
+     * nothing. */
     bool (*is_cancelled)(const struct control_command *command);
-    int connection; /* is_cancelled's */
+    int connection;           /* is_cancelled's … */
+    const _Atomic bool *ends; /* … too */
 };
 /* Runs the command over the engine and gives its exit code. By the control thread, whose working
  * directory is the caller's. */

@@ -105,6 +105,51 @@ class Control(unittest.TestCase):
         caller.stderr.close()
         self.assertIn("orders", self.run_in("ingest", "orders", "--data", "files").stdout)
 
+    def read_silence(self, *words):
+        """A command that reads a pipe into which nobody ever writes; gives it, and the other end."""
+        silent, writer = os.pipe()
+        self.addCleanup(os.close, writer)
+        caller = subprocess.Popen([ATTUNE, *words, "--dir", "data"], cwd=self.folder, stdin=silent, stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.PIPE, text=True)
+        os.close(silent)
+        while not self.reads(silent_inode=os.fstat(writer).st_ino):
+            self.assertIsNone(caller.poll())
+            time.sleep(.05)
+        return caller
+
+    def reads(self, silent_inode):
+        """Has the server opened the pipe?"""
+        folder = f"/proc/{self.server.pid}/fd"
+        for name in os.listdir(folder):
+            try:
+                if os.stat(os.path.join(folder, name)).st_ino == silent_inode:
+                    return True
+            except FileNotFoundError:
+                pass
+        return False
+
+    def test_a_server_stops_beside_a_command_that_waits_for_input(self):
+        self.serve()
+        caller = self.read_silence("ingest", "web", "-")
+        self.stop()
+        self.assertEqual(caller.wait(60), 130)
+        self.assertIn("cancelled", caller.stderr.read())
+        caller.stderr.close()
+
+    def test_a_caller_that_is_killed_leaves_the_way_free(self):
+        self.serve()
+        caller = self.read_silence("ingest", "web", "-")
+        caller.kill()
+        caller.wait(60)
+        caller.stderr.close()
+        self.run_in("fold")
+        endless = subprocess.Popen([ATTUNE, "ingest", "web", "/dev/zero", "--dir", "data"], cwd=self.folder, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL)
+        time.sleep(.5)
+        endless.kill()
+        endless.wait(60)
+        self.run_in("fold")
+
     def test_strangers_words_are_refused(self):
         self.serve()
         path = os.path.join(self.folder, "data", "control.sock")

@@ -130,7 +130,7 @@ static enum status wait_for_line(struct cutter *cutter, struct error *error) {
 }
 
 enum status cutter_open(struct cutter *cutter, const char *name, const char *path,
-                        struct text memory, struct error *error) {
+                        struct text memory, struct work *work, struct error *error) {
     *cutter = (struct cutter){
         .memory = memory, .name = name, .line = 1, .csv = true, .quotes = true, .delimiter = ','};
     cutter->window_bytes =
@@ -138,7 +138,7 @@ enum status cutter_open(struct cutter *cutter, const char *name, const char *pat
     buffer_init(&cutter->window);
     enum status status = buffer_reserve(&cutter->window, cutter->window_bytes + SCAN_PADDING);
     if (status) return error_set(error, status, "no memory to read %s", name);
-    if (path != NULL) status = input_open(&cutter->input, path, error);
+    if (path != NULL) status = input_open_for(&cutter->input, path, work, error);
     if (status == STATUS_OK) status = cutter_refill(cutter, error);
     if (status == STATUS_OK) status = wait_for_line(cutter, error);
     if (status == STATUS_OK) status = check_encoding(cutter, error);

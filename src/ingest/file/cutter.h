@@ -61,9 +61,10 @@ struct cut {
 };
 
 /* `path` NULL: reads `memory`, which is borrowed. Steps over a UTF-8 byte order mark; other
- * encodings and archives are an error. */
+ * encodings and archives are an error. Once `work` is cancelled (NULL: never) nothing more is read:
+ * STATUS_CANCELLED. */
 enum status cutter_open(struct cutter *cutter, const char *name, const char *path,
-                        struct text memory, struct error *error) MUST_USE;
+                        struct text memory, struct work *work, struct error *error) MUST_USE;
 void cutter_close(struct cutter *cutter);
 /* Before the first row: CSV with this delimiter; `quotes`: a quote may enclose a field. */
 void cutter_format_csv(struct cutter *cutter, char delimiter, bool quotes);

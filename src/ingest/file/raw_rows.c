@@ -23,7 +23,7 @@ uint64_t ingest_raw_rows(const struct source *source, struct text raw) {
     uint64_t rows = 0;
     if (source->one_event_per.length == 0 || raw.length == 0) return 1;
     arena_init(&arena, 4u * INGEST_ROW_BYTES_MAX);
-    enum status status = cutter_open(&cutter, "quarantine", NULL, raw, &ignored);
+    enum status status = cutter_open(&cutter, "quarantine", NULL, raw, NULL, &ignored);
     cutter.trusts_end = true;
     if (status == STATUS_OK) status = head_read(&head, &cutter, source, &arena, &ignored);
     while (status == STATUS_OK && (status = cutter_row(&cutter, &cut, &ignored)) == STATUS_OK)
@@ -45,7 +45,7 @@ static enum status table_open(struct table *table, const struct source *source, 
     struct head head;
     arena_init(&table->arena, 4u * INGEST_ROW_BYTES_MAX);
     enum status status =
-        cutter_open(&table->cutter, path != NULL ? path : "quarantine", path, bytes, error);
+        cutter_open(&table->cutter, path != NULL ? path : "quarantine", path, bytes, NULL, error);
     table->cutter.trusts_end = path == NULL;
     return status == STATUS_OK ? head_read(&head, &table->cutter, source, &table->arena, error)
                                : status;

@@ -221,7 +221,8 @@ static enum status open_any(struct ingest_reader **out, const struct ingest_sett
     }
     struct ingest_reader *reader = reader_create(settings, source, name);
     if (reader == NULL) return error_set(error, STATUS_NO_MEMORY, "no memory to read %s", name);
-    enum status status = cutter_open(&reader->cutter, reader->name, path, bytes, error);
+    enum status status =
+        cutter_open(&reader->cutter, reader->name, path, bytes, settings->work, error);
     reader->cutter.trusts_end = is_kept_row || settings->trusts_end;
     if (status == STATUS_OK) status = make_plan(reader, error);
     if (status == STATUS_OK && reader->plan != NULL) {

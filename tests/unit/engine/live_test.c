@@ -368,6 +368,29 @@ static void test_a_customer_without_rows_begins_anew(void **state) {
     assert_int_equal(decided.slots, 0); /* the limit holds */
 }
 
+static void test_a_token_begins_a_customer_without_rows(void **state) {
+    struct shop *shop = *state;
+    struct engine_unmerged unmerged;
+    struct error error = {0};
+    struct reply evaluated;
+    struct live_told told;
+    assert_int_equal(
+        engine_unmerge(shop->engine, TEXT("cookie:k-1"), (struct text){0}, &unmerged, &error),
+        STATUS_OK);
+    const struct live_identifier cookie = {TEXT("cookie"), TEXT("k-1")};
+    const struct live_ask question = {.identifiers = &cookie,
+                                      .identifier_count = 1,
+                                      .render = take,
+                                      .answered = note,
+                                      .caller = &evaluated};
+    evaluated = (struct reply){0};
+    assert_int_equal(live_decide_and_wait(shop->engine, &question, &error), STATUS_OK);
+    assert_int_equal(evaluated.slots, 1);
+    assert_int_equal(tell(shop, evaluated.token, "", LIVE_SHOWN, &told), STATUS_OK);
+    assert_true(told.is_restored);
+    assert_int_equal(shop_count(shop, "Decision Made"), 1);
+}
+
 /* The power goes between the write and the sync: what was answered is there, or comes back. */
 static void test_a_token_restores_what_the_power_took(void **state) {
     (void)state;
@@ -620,6 +643,8 @@ int main(void) {
                                         shop_tear_down),
         cmocka_unit_test_setup_teardown(test_a_stranger_becomes_a_customer, set_up, shop_tear_down),
         cmocka_unit_test_setup_teardown(test_a_customer_without_rows_begins_anew, set_up,
+                                        shop_tear_down),
+        cmocka_unit_test_setup_teardown(test_a_token_begins_a_customer_without_rows, set_up,
                                         shop_tear_down),
         cmocka_unit_test_setup_teardown(test_a_placement_waits_no_longer_than_it_says, set_up,
                                         shop_tear_down),

@@ -20,7 +20,7 @@ MEMBERS = ["name", "value", "low", "high", "low_50", "high_50", "n", "of", "unit
 COUNTED = {"customers", "rows", "events", "messages"}
 UNITS = COUNTED | {"share", "chance", "times", "nats", "USD", "EUR", "GBP", "CHF"}
 SECOND_ACTION = """  thanks: { goal: redeem, starting_propensity: 10%, cost: 0.10 USD, channels: [store] }
-policies:"""
+placements:"""
 AT, FROM, UNTIL = "2017-12-05", "2017-10-01", "2018-01-01"
 
 
@@ -54,7 +54,7 @@ class Figures(unittest.TestCase):
         cls.addClassCleanup(shutil.rmtree, cls.folder, True)
         world.make(cls.folder)
         for name, zone in (("playbook.yaml", "America/New_York"), ("tokyo.yaml", "Asia/Tokyo")):
-            text = world.PLAYBOOK.replace("\npolicies:", "\n" + SECOND_ACTION, 1).replace("zone: America/New_York", f"zone: {zone}")
+            text = world.PLAYBOOK.replace("\nplacements:", "\n" + SECOND_ACTION, 1).replace("zone: America/New_York", f"zone: {zone}")
             world.write(cls.folder, name, text)
         # One order on the evening of October 31 in New York, which is November 1 in Tokyo.
         world.write(cls.folder, "files/orders_eu.csv", "order_id,at,household,email,item,amount\n"

@@ -293,6 +293,10 @@ static enum status read_or_empty(struct engine_view *view, struct customer_id cu
     return STATUS_OK;
 }
 
+enum status engine_view_prepare(struct engine_view *view, struct error *error) {
+    return need_decider(view, error);
+}
+
 enum status engine_view_decide_for(struct engine_view *view, struct customer_id customer,
                                    struct error *error) {
     enum status status = need_decider(view, error);

@@ -123,6 +123,8 @@ enum status engine_view_decide(struct engine_view *view, const char *customer,
  * timeline. */
 enum status engine_view_decide_for(struct engine_view *view, struct customer_id customer,
                                    struct error *error) MUST_USE;
+/* Makes ready for a decision: base rates are measured where none are there yet. */
+enum status engine_view_prepare(struct engine_view *view, struct error *error) MUST_USE;
 /* The latest decision's reason in a sentence (decision_reason). */
 void engine_view_reason(const struct engine_view *view, char out[DECISION_REASON_BYTES_MAX]);
 /* Everybody: walk, then next until STATUS_END; each next_read reads one customer, and each next

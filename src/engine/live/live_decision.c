@@ -387,6 +387,7 @@ static enum status propose(struct live_pending *pending, struct error *error) {
     status = live_find_customer(view, ask, &customer, error);
     pending->is_new = status == STATUS_OK && customer.value == ID_NONE && ask->records &&
                       ask->identifier_count > 0;
+    if (status == STATUS_OK && pending->is_new) status = engine_view_prepare(view, error);
     if (status == STATUS_OK && !pending->is_new)
         status = live_decide_by(pending, view, customer, (struct text){0}, error);
     engine_view_give(view);

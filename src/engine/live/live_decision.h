@@ -120,7 +120,8 @@ struct live_ask {
 };
 
 /* Texts of the ask are copied. Where it returns anything but STATUS_OK `answered` is not called:
- *   STATUS_BUSY       the queue is full: the same again, in a moment
+ *   STATUS_BUSY       the queue is full: the same again, in a moment. `answered` may say it, too:
+ *                     another playbook was put in force meanwhile
  *   STATUS_NOT_FOUND  nobody is known by `customer`
  *   STATUS_INVALID    an identifier's type is not one of the playbook, a text is not UTF-8
  *   STATUS_LIMIT      the context, the placement or the list of identifiers is too long

@@ -54,6 +54,14 @@ static enum status find_or_begin(struct live_pending *pending, struct engine_vie
 
 /* ---- settling ---- */
 
+/* The applier never waits for base rates: after another playbook was put in force, whoever asks
+ * next measures them in a thread of their own. */
+static enum status check_rates(const struct engine_view *view, struct error *error) {
+    if (view->in_force->rates != NULL) return STATUS_OK;
+    return error_set(error, STATUS_BUSY,
+                     "another playbook was put in force while this was decided: ask again");
+}
+
 static enum status decide_again(struct live_pending *pending, struct engine_view *view,
                                 struct customer_id customer, struct error *error) {
     struct engine *engine = pending->engine;
@@ -90,7 +98,8 @@ enum status live_settle(struct engine *engine, struct change *change, const stru
     int64_t t_ms = pending->ask.t_ms != 0 ? pending->ask.t_ms : live_now_ms(engine);
     enum status status = engine_view_take(engine, ENGINE_VIEW_DECIDING, t_ms, &view, error);
     if (status != STATUS_OK) return status;
-    if (is_new) status = find_or_begin(pending, view, &customer, error);
+    status = check_rates(view, error);
+    if (status == STATUS_OK && is_new) status = find_or_begin(pending, view, &customer, error);
     change->about = customer;
     if (status == STATUS_OK && customer.value != ID_NONE && settled_has(settled, customer))
         status = STATUS_EXISTS;

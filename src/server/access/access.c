@@ -26,6 +26,7 @@ struct access {
     struct file_system *fs;
     char directory[FILE_PATH_MAX];
     _Atomic int64_t read_ms; /* when the file was looked at last */
+    _Atomic bool is_reading; /* somebody looks at it now */
     pthread_rwlock_t lock;   /* of the following */
     struct access_keys *keys;
     _Atomic int64_t full_at_ns[ACCESS_KEYS_MAX]; /* the buckets, by the key's index */
@@ -165,16 +166,27 @@ static enum status read_again(struct access *access, struct error *error) {
     return take_bytes(access, error);
 }
 
-static void look_again(struct access *access, int64_t now_ms) {
+/* False where somebody else is looking. */
+static bool look_again(struct access *access, int64_t now_ms) {
     struct error error = {0};
-    int64_t read_ms = atomic_load_explicit(&access->read_ms, memory_order_relaxed);
-    if (now_ms >= read_ms && now_ms - read_ms < REREAD_MS) return;
-    if (pthread_mutex_trylock(&access->reading) != 0) return;
+    int64_t read_ms = atomic_load(&access->read_ms);
+    if (now_ms >= read_ms && now_ms - read_ms < REREAD_MS) return !atomic_load(&access->is_reading);
+    if (pthread_mutex_trylock(&access->reading) != 0) return false;
     bool was_unreadable = access->is_unreadable;
-    atomic_store_explicit(&access->read_ms, now_ms, memory_order_relaxed);
+    atomic_store(&access->is_reading, true);
+    atomic_store(&access->read_ms, now_ms);
     enum status status = read_again(access, &error);
     if (status != STATUS_OK && !(was_unreadable && access->is_unreadable))
         log_line(LOG_ERROR, "%s", error.text);
+    atomic_store(&access->is_reading, false);
+    pthread_mutex_unlock(&access->reading);
+    return true;
+}
+
+/* Returns once nobody is in the middle of looking. A key that was just made may be in what they
+ * read, and a refusal makes a client drop its events for good. */
+static void wait_for_reader(struct access *access) {
+    pthread_mutex_lock(&access->reading);
     pthread_mutex_unlock(&access->reading);
 }
 
@@ -218,9 +230,14 @@ enum access_verdict access_check(struct access *access, struct text key, enum ac
                                  int64_t *retry_ms) {
     *out = (struct access_key){0};
     *retry_ms = 0;
-    look_again(access, now_ms);
+    bool is_new = look_again(access, now_ms);
     pthread_rwlock_rdlock(&access->lock);
     enum access_verdict verdict = judge(access, key, right, peer, now_ms, out, retry_ms);
+    pthread_rwlock_unlock(&access->lock);
+    if (verdict != ACCESS_UNKNOWN || is_new) return verdict;
+    wait_for_reader(access);
+    pthread_rwlock_rdlock(&access->lock);
+    verdict = judge(access, key, right, peer, now_ms, out, retry_ms);
     pthread_rwlock_unlock(&access->lock);
     return verdict;
 }

@@ -285,9 +285,93 @@ static void test_threads_send_at_the_same_time(void **state) {
     assert_int_equal(sum.repeats, SENDERS / 2 * SENDS + SENDERS * (SENDS - 1));
 }
 
+/* ---- what is queued, asked and told ---- */
+
+struct applied {
+    atomic_int calls, failures;
+    atomic_ullong events, repeats, quarantined;
+};
+
+static void note_applied(void *context, enum attune_status status,
+                         const struct attune_ingested *out, const char *text) {
+    struct applied *applied = context;
+    atomic_fetch_add(&applied->calls, 1);
+    atomic_fetch_add(&applied->failures, status != ATTUNE_OK || text[0] != '\0');
+    atomic_fetch_add(&applied->events, out->events);
+    atomic_fetch_add(&applied->repeats, out->repeats);
+    atomic_fetch_add(&applied->quarantined, out->quarantined);
+}
+
+static enum attune_status apply(struct trial *trial, const char *source, const char *rows,
+                                size_t length, struct applied *applied) {
+    return attune_apply(trial->attune, source, rows, length, note_applied, applied, &trial->error);
+}
+
+static void test_rows_are_queued(void **state) {
+    struct trial *trial = *state;
+    struct applied applied = {0};
+    struct attune_ingested behind;
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(apply(trial, "orders", orders, sizeof orders - 1, &applied), ATTUNE_OK);
+    assert_int_equal(apply(trial, "order", orders, sizeof orders - 1, &applied), ATTUNE_NOT_FOUND);
+    assert_non_null(strstr(trial->error.text, "orders"));
+    assert_int_equal(apply(trial, "offer", orders, sizeof orders - 1, &applied), ATTUNE_INVALID);
+    /* More than one batch is refused whole. */
+    struct buffer many;
+    buffer_init(&many);
+    assert_int_equal(buffer_format(&many, "order_id,at,email,cookie,amount,items,note\n"),
+                     STATUS_OK);
+    for (int i = 0; i < 70000; i++)
+        assert_int_equal(
+            buffer_format(&many, "b%d,2017-01-02T10:00:00Z,ann@a.example,,1.00,1,x\n", i),
+            STATUS_OK);
+    assert_int_equal(apply(trial, "orders", many.at, many.length, &applied), ATTUNE_LIMIT);
+    buffer_release(&many);
+    assert_int_equal(ingest(trial, "orders", &behind), ATTUNE_OK); /* waits behind them */
+    assert_int_equal(behind.events, 0);
+    assert_int_equal(applied.calls, 3);
+    assert_int_equal(applied.failures, 0);
+    assert_int_equal(applied.events, 2);
+    assert_int_equal(applied.quarantined, 1);
+    assert_int_equal(applied.repeats,
+                     1 + 4 + 4); /* one row stands twice; the bad one counts, too */
+}
+
+static void test_a_stranger_is_decided_for_and_told_of(void **state) {
+    struct trial *trial = *state;
+    const char *identifiers[] = {"cookie:first-visit"};
+    const struct attune_question question = {
+        .identifiers = identifiers, .identifier_count = 1, .record = 1};
+    char *json, id[17];
+    int again = -1;
+    assert_int_equal(attune_ask(trial->attune, &question, &json, &trial->error), ATTUNE_OK);
+    const char *at = strstr(json, "\"decision\":\"");
+    assert_non_null(at);
+    snprintf(id, sizeof id, "%s", at + strlen("\"decision\":\""));
+    attune_free(json);
+    assert_int_equal(
+        attune_outcome(trial->attune, id, "letter/99", ATTUNE_SHOWN, 0, &again, &trial->error),
+        ATTUNE_INVALID);
+    assert_int_equal(attune_outcome(trial->attune, "0123456789abcdef", NULL, ATTUNE_SHOWN, 0,
+                                    &again, &trial->error),
+                     ATTUNE_NOT_FOUND);
+    assert_int_equal(attune_customer(trial->attune, "cookie:first-visit", 0, &json, &trial->error),
+                     ATTUNE_OK);
+    assert_non_null(strstr(json, "Customer Asked For"));
+    assert_non_null(strstr(json, id));
+    attune_free(json);
+    const char *untyped[] = {"first-visit"};
+    const struct attune_question wrong = {.identifiers = untyped, .identifier_count = 1};
+    assert_int_equal(attune_ask(trial->attune, &wrong, &json, &trial->error), ATTUNE_INVALID);
+    assert_null(json);
+}
+
 int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_rows_are_queued, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_stranger_is_decided_for_and_told_of, set_up,
+                                        tear_down),
         CASE(test_a_bad_row_is_kept_once),
         CASE(test_ingest_query_decide),
         CASE(test_errors_name_what_and_where),

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/access/access.h"
 
+#include <pthread.h>
+
 #include "support/simulated_disk.h"
 #include "support/unit.h"
 
@@ -401,8 +403,52 @@ static void test_revoked_keys_make_room(void **state) {
     end(&bench);
 }
 
+/* Several requests come at the moment at which a new key is read: none of them is refused. */
+struct asking {
+    struct bench *bench;
+    const char *key;
+    int64_t now_ms;
+    pthread_barrier_t *all;
+    uint32_t refused;
+};
+
+static void *ask_at_once(void *context) {
+    struct asking *asking = context;
+    pthread_barrier_wait(asking->all);
+    asking->refused += ask(asking->bench, asking->key, ACCESS_DECIDE, asking->now_ms) != ACCESS_OK;
+    return NULL;
+}
+
+static void test_no_request_meets_old_keys(void **state) {
+    (void)state;
+    struct bench bench = begin();
+    pthread_barrier_t all;
+    uint32_t refused = 0;
+    open_keys(&bench);
+    pthread_barrier_init(&all, NULL, 4);
+    for (uint8_t round = 1; round <= 100; round++) {
+        char shown[ACCESS_KEY_BYTES];
+        struct access_key key = {.right = ACCESS_DECIDE};
+        struct asking asking[4];
+        pthread_t threads[4];
+        add(&bench, &key, round, shown);
+        for (int i = 0; i < 4; i++) {
+            asking[i] = (struct asking){&bench, shown, NOW + round * INT64_C(2000), &all, 0};
+            assert_int_equal(pthread_create(&threads[i], NULL, ask_at_once, &asking[i]), 0);
+        }
+        for (int i = 0; i < 4; i++) {
+            pthread_join(threads[i], NULL);
+            refused += asking[i].refused;
+        }
+    }
+    assert_int_equal(refused, 0);
+    pthread_barrier_destroy(&all);
+    end(&bench);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_no_request_meets_old_keys),
         cmocka_unit_test(test_a_key_does_what_it_is_for),
         cmocka_unit_test(test_what_is_no_key_is_unknown),
         cmocka_unit_test(test_the_secret_is_not_kept),

@@ -4,7 +4,9 @@
 
 #include "engine/engine_internal.h"
 
-#define COPIED_BYTES_MAX ((size_t)4 << 10)
+#define COPIED_BYTES_MAX ((size_t)1 << 20)
+/* The server's keys (server/access), which the copy's server would miss. */
+#define KEYS_FILE "access.json"
 
 static enum status copy_file(struct engine *engine, const char *from, const char *to,
                              struct error *error) {
@@ -16,13 +18,19 @@ static enum status copy_file(struct engine *engine, const char *from, const char
     return status;
 }
 
-/* A copy without SALT is never opened, so this comes last. */
-static enum status copy_salt(struct engine *engine, const char *target, struct error *error) {
+static enum status copy_named(struct engine *engine, const char *name, const char *target,
+                              struct error *error) {
     char from[PATH_BYTES_MAX], to[PATH_BYTES_MAX];
-    enum status status = path_of(engine, from, "SALT");
-    if (status == STATUS_OK && snprintf(to, sizeof to, "%s/SALT", target) >= (int)sizeof to)
+    enum status status = path_of(engine, from, "%s", name);
+    if (status == STATUS_OK && snprintf(to, sizeof to, "%s/%s", target, name) >= (int)sizeof to)
         status = STATUS_LIMIT;
     return status == STATUS_OK ? copy_file(engine, from, to, error) : status;
+}
+
+/* A directory that no server has served has none. */
+static enum status copy_keys(struct engine *engine, const char *target, struct error *error) {
+    enum status status = copy_named(engine, KEYS_FILE, target, error);
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
 /* Tells where half a copy is left: it has customers' data like a whole one. */
@@ -72,7 +80,9 @@ static enum status back_up(struct engine *engine, void *context, struct error *e
         paths->earlier == NULL ? STATUS_OK : check_earlier(engine, paths->earlier, error);
     if (status != STATUS_OK) return status;
     status = store_backup(engine->store, target, paths->earlier, error);
-    if (status == STATUS_OK) status = copy_salt(engine, target, error);
+    if (status == STATUS_OK) status = copy_keys(engine, target, error);
+    /* A copy without SALT is never opened, so this comes last. */
+    if (status == STATUS_OK) status = copy_named(engine, "SALT", target, error);
     if (status != STATUS_OK && status != STATUS_EXISTS) tell_of_half(engine, target, error);
     return status;
 }

@@ -279,6 +279,9 @@ class Access(World):
         told = [entry["did"] for entry in json.loads(shell("attune audit --json", folder).stdout)["entries"]]
         self.assertIn("key revoke k1", told)
         self.assertIn("claims restore", told)
+        keys = shell("attune backup copy && attune key list --dir copy --json", folder).stdout
+        self.assertIn('"keys": [', keys)
+        self.assertEqual(keys[keys.index('"keys"'):], (lambda own: own[own.index('"keys"'):])(shell("attune key list --json", folder).stdout))
 
     def links_of(self, token, folder):
         secret = "0123456789abcdef0123456789abcdef"

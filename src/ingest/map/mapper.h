@@ -39,7 +39,8 @@ struct mapper_live {
 };
 
 /* Whether the programs of a user agent are no people. */
-#define MAPPER_AGENTS 256
+#define MAPPER_AGENT_SETS 64
+#define MAPPER_AGENT_WAYS 4
 struct mapper_agent {
     uint64_t hash; /* 0: none */
     bool is_bot;
@@ -105,7 +106,7 @@ struct mapper {
     int message;           /* of a Segment source: what the present row is; 0: nothing such */
     struct json_node root; /* NDJSON: of the present line */
     struct json_node message_node; /* of the present message; the line where it is no batch */
-    struct mapper_agent agents[MAPPER_AGENTS];
+    struct mapper_agent agents[MAPPER_AGENT_SETS][MAPPER_AGENT_WAYS];
     bool is_bot;      /* a program that reads pages sent the present row */
     bool is_vouched;  /* a signed token says whose browser sent it */
     bool in_defaults; /* cells are filled from what a batch says of all its messages */
@@ -250,7 +251,8 @@ bool mapper_may_name(const struct mapper *mapper, const struct plan_identifier *
 /* A row in quarantine keeps that its sender's key was public: a replay knows the source alone. */
 #define MAPPER_PUBLIC_MARK TEXT("{\"attune_trust\":\"public\",")
 enum status mapper_mark_raw(const struct mapper *mapper, struct buffer *raw) MUST_USE;
-/* INVALID, with the reason set, where the source is public and the event names no device. */
+/* Of an event of a public source: INVALID, with the reason set, where it names no device that may
+ * stand for somebody. */
 enum status mapper_check_device(struct mapper *mapper, const struct event *event) MUST_USE;
 
 /* mapper_field.c: the value of a field in the present row; unknown where the row has none. */

@@ -235,9 +235,10 @@ static enum status take_identifiers(struct mapper *mapper, size_t index) {
         status = segment_identifiers(mapper);
     if (status) return status;
     const struct event *event = &mapper->batch->events[index];
-    if (names_somebody(mapper, event)) status = mapper_check_device(mapper, event);
-    if (status) return status;
-    if (names_somebody(mapper, event))
+    bool names = names_somebody(mapper, event);
+    /* A device that may stand for somebody is enough. */
+    if (names && event->trust != EVENT_VERIFIED) return mapper_check_device(mapper, event);
+    if (names)
         return plan->usable == NULL || has_usable(mapper, event) ? STATUS_OK
                                                                  : nobody_usable(mapper, event);
     const struct plan_field *first =

@@ -39,9 +39,12 @@ static bool says_bot(struct mapper *mapper) {
     struct text agent = context_text(mapper, TEXT("context.userAgent"));
     if (agent.length == 0) return false;
     uint64_t hash = hash_text(agent, 0) | 1;
-    struct mapper_agent *known = &mapper->agents[(hash >> 32) % MAPPER_AGENTS];
-    if (known->hash != hash) *known = (struct mapper_agent){hash, is_of_bot(playbook, agent)};
-    return known->is_bot;
+    struct mapper_agent *set = mapper->agents[(hash >> 32) % MAPPER_AGENT_SETS];
+    for (uint32_t way = 0; way < MAPPER_AGENT_WAYS; way++)
+        if (set[way].hash == hash) return set[way].is_bot;
+    memmove(set + 1, set, (MAPPER_AGENT_WAYS - 1) * sizeof *set); /* the oldest goes */
+    set[0] = (struct mapper_agent){hash, is_of_bot(playbook, agent)};
+    return set[0].is_bot;
 }
 
 /* ---- signed tokens ---- */
@@ -142,7 +145,6 @@ bool mapper_may_name(const struct mapper *mapper, const struct plan_identifier *
 
 enum status mapper_check_device(struct mapper *mapper, const struct event *event) {
     const struct plan *plan = mapper->plan;
-    if (event->trust == EVENT_VERIFIED) return STATUS_OK;
     for (uint32_t i = 0; i < event->identifier_count; i++) {
         const struct event_identifier *given = &mapper->batch->identifiers[event->identifier + i];
         for (uint32_t rule = 0; rule < plan->playbook->identifier_count; rule++) {

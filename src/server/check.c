@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 #include "base/time.h"
+#include "ingest/map/user_token.h"
 #include "server/health/health.h"
 #include "server/http/daemon.h"
 #include "server/server_internal.h"
@@ -48,11 +49,37 @@ static void tell_status(struct checking *checking, enum status status, const str
     tell(checking, true, "%s", error->text[0] != '\0' ? error->text : status_name(status));
 }
 
+#define SECRET_BYTES_MAX 4096u
+
+/* Without its secret no signed user token is good, and pages with one are believed no more than
+ * others. */
+static void check_token_secret(struct checking *checking, const struct source *source) {
+    struct buffer bytes;
+    char where[FILE_PATH_MAX];
+    if (source->token_secret.length == 0 || source->token_secret.length >= sizeof where) return;
+    snprintf(where, sizeof where, "%.*s", TEXT_ARG(source->token_secret));
+    buffer_init(&bytes);
+    struct text secret = {0};
+    if (strncmp(where, "env ", 4) == 0 && getenv(where + 4) != NULL)
+        secret = text_from(getenv(where + 4));
+    else if (strncmp(where, "file ", 5) == 0 &&
+             file_read_all(file_system_os(), where + 5, SECRET_BYTES_MAX, &bytes, NULL) ==
+                 STATUS_OK)
+        secret = buffer_text(&bytes);
+    if (text_trim(secret).length < USER_TOKEN_SECRET_MIN)
+        tell(
+            checking, false,
+            "source %.*s: no signed user token is good, since %s has no secret of %u bytes or more",
+            TEXT_ARG(source->name), where, USER_TOKEN_SECRET_MIN);
+    buffer_release(&bytes);
+}
+
 /* A source whose secret is missing refuses all that comes to it. */
 static void check_secrets(struct checking *checking, const struct playbook *playbook) {
     for (uint32_t i = 0; playbook != NULL && i < playbook->source_count; i++) {
         const struct source *source = &playbook->sources[i];
         char name[80];
+        check_token_secret(checking, source);
         snprintf(name, sizeof name, "%.*s", TEXT_ARG(source->signature.secret));
         if (source->listen.length == 0 || getenv(name) != NULL) continue;
         tell(checking, false,

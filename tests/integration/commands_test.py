@@ -306,6 +306,10 @@ traits: { seen: count(any event) }
         folder, names = self.copy(), {}
         linked, claimed = [("user_id:u-2/ü", True, False)], [("user_id:u-2/ü", True, True)]
         exec(self.blocks("python")[0], names)
+        self.links_of(lambda secret: "", folder)
+        for secret, told in (("SHOP_SECRET= ", True), ("SHOP_SECRET=short ", True), ("SHOP_SECRET=0123456789abcdef ", False)):
+            said = shell(secret + "attune serve --check --port 0 --playbook token.yaml --dir checked", folder)
+            self.assertEqual("no signed user token is good" in said.stdout + said.stderr, told)
         self.assertEqual(self.links_of(lambda secret: names["user_token"]("u-2/ü", secret.encode()), folder), linked)
         self.assertEqual(self.links_of(lambda secret: names["user_token"]("u-2/ü", b"x" + secret.encode()), folder), claimed)
         self.assertEqual(self.links_of(lambda secret: names["user_token"]("u-3", secret.encode()), folder), claimed)

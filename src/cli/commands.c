@@ -44,7 +44,8 @@ const struct command cli_commands[] = {
      0, 0, command_data},
     {"quarantine", "list|show ROW|drop ROW|replay", "rows that are no events, and their way back",
      "source json",
-     "ROW is FILE:LINE as the list tells it, with or without the folders of FILE.\n\n"
+     "ROW is FILE:LINE as the list tells it, with or without the folders of FILE. What came in a\n"
+     "request to the server lies in no file: there ROW is the number that the list tells.\n\n"
      "  attune quarantine list                 reasons, and how many rows have each\n"
      "  attune quarantine show orders.csv:7    one row, as it came\n"
      "  attune quarantine drop orders.csv:7    it was read, and is given up\n"

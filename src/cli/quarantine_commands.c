@@ -4,6 +4,21 @@
 
 #include "base/memory.h"
 #include "cli/cli.h"
+#include "ingest/live.h"
+
+/* What came in a request, or as bytes, lies at no line of a file: such a row is named by its id,
+ * since the line that it has within its request is the same for many. */
+static bool has_place(struct text file) {
+    return !text_equal(file, TEXT(INGEST_LIVE_NAME)) && !text_equal(file, TEXT(INGEST_BYTES_NAME));
+}
+
+#define PLACE_BYTES 256
+static void write_place(char out[PLACE_BYTES], struct text file, uint64_t line, uint64_t id) {
+    if (has_place(file))
+        snprintf(out, PLACE_BYTES, "%.*s:%llu", TEXT_ARG(file), (unsigned long long)line);
+    else
+        snprintf(out, PLACE_BYTES, "%llu", (unsigned long long)id);
+}
 
 /* ---- list ---- */
 
@@ -58,6 +73,7 @@ static bool add_reason(void *context, const struct stored_row *row) {
 
 static void print_reasons(const struct reasons *reasons) {
     struct cli_table table;
+    char place[PLACE_BYTES];
     if (reasons->count == 0) {
         printf("Nothing is in quarantine.\n");
         return;
@@ -73,7 +89,8 @@ static void print_reasons(const struct reasons *reasons) {
         cli_table_cell(&table, "%s", cli_count(reason->rows));
         cli_table_cell(&table, "%.*s",
                        TEXT_ARG(symbol_text(reasons->symbols, SYMBOL_SOURCE, reason->source)));
-        cli_table_cell(&table, "%s:%llu", reason->file, (unsigned long long)reason->first_line);
+        write_place(place, text_from(reason->file), reason->first_line, reason->first_id);
+        cli_table_cell(&table, "%s", place);
         cli_table_cell(&table, "%s", reason->reason);
     }
     cli_table_print(&table);
@@ -82,8 +99,9 @@ static void print_reasons(const struct reasons *reasons) {
     if (rows > entries)
         printf("The rows of one event wait together: %s, as %s\n", cli_counted(rows, "row"),
                cli_counted(entries, "entry"));
-    cli_say(stdout, "One row as it came: attune quarantine show %s:%llu\n", reasons->items[0].file,
-            (unsigned long long)reasons->items[0].first_line);
+    write_place(place, text_from(reasons->items[0].file), reasons->items[0].first_line,
+                reasons->items[0].first_id);
+    cli_say(stdout, "One row as it came: attune quarantine show %s\n", place);
 }
 
 static void print_reasons_json(const struct reasons *reasons) {
@@ -184,9 +202,14 @@ static bool show_row(void *context, const struct stored_row *row) {
     if (wanted->json != NULL) {
         write_row(wanted->json, wanted, row);
     } else {
-        cli_say(stdout, "%ssource  %.*s\nplace   %.*s:%llu:%u\n", wanted->found > 0 ? "\n" : "",
-                TEXT_ARG(symbol_text(wanted->symbols, SYMBOL_SOURCE, row->source)),
-                TEXT_ARG(row->file), (unsigned long long)row->line, row->column);
+        char place[PLACE_BYTES];
+        write_place(place, row->file, row->line, row->row_id);
+        cli_say(stdout, "%ssource  %.*s\nplace   %s", wanted->found > 0 ? "\n" : "",
+                TEXT_ARG(symbol_text(wanted->symbols, SYMBOL_SOURCE, row->source)), place);
+        if (has_place(row->file))
+            cli_say(stdout, ":%u\n", row->column);
+        else
+            cli_say(stdout, " (it came as a %.*s)\n", TEXT_ARG(row->file));
         cli_wrap_format(8, "reason  %.*s", TEXT_ARG(row->reason));
         cli_say(stdout, "\n%.*s\n", TEXT_ARG(row->raw)); /* as it came */
     }
@@ -200,7 +223,7 @@ static int quarantine_show(struct cli *cli, struct engine *engine) {
     struct cli_json json;
     if (cli->word_count < 2 || !parse_wanted(cli->words[1], &wanted)) {
         return cli_fail_text("say which row: attune quarantine show FILE:LINE, such as "
-                             "orders.csv:7 (attune quarantine list tells places)");
+                             "orders.csv:7, or a number (attune quarantine list tells places)");
     }
     struct json_writer *writer = cli_json_begin(&json, true);
     json_write_key(writer, "rows");
@@ -223,12 +246,14 @@ static int quarantine_show(struct cli *cli, struct engine *engine) {
 struct dropping {
     struct wanted wanted;
     struct buffer ids; /* uint64_t */
+    bool placeless;    /* one of them has no place of its own in a file */
     enum status status;
 };
 
 static bool note_row(void *context, const struct stored_row *row) {
     struct dropping *dropping = context;
     if (!is_wanted(&dropping->wanted, row)) return true;
+    dropping->placeless |= !has_place(row->file);
     dropping->status = buffer_append(&dropping->ids, &row->row_id, sizeof row->row_id);
     return dropping->status == STATUS_OK;
 }
@@ -251,12 +276,17 @@ static int quarantine_drop(struct cli *cli, struct engine *engine) {
         .wanted = {.symbols = engine_symbols(engine), .source = cli->source}};
     if (cli->word_count < 2 || !parse_wanted(cli->words[1], &dropping.wanted)) {
         return cli_fail_text("say which row: attune quarantine drop FILE:LINE, such as "
-                             "orders.csv:7 (attune quarantine list tells places)");
+                             "orders.csv:7, or a number (attune quarantine list tells places)");
     }
     buffer_init(&dropping.ids);
     enum status status = store_visit_rows(engine_store(engine), note_row, &dropping, &error);
     size_t count = dropping.ids.length / sizeof(uint64_t);
     if (status == STATUS_OK) status = dropping.status;
+    if (status == STATUS_OK && dropping.placeless && count > 1)
+        status = error_set(&error, STATUS_INVALID,
+                           "%s stands for %s, and nothing was dropped: name one by its number "
+                           "(attune quarantine show %s tells it)",
+                           cli->words[1], cli_counted(count, "row"), cli->words[1]);
     if (status == STATUS_OK && count > 0)
         status = engine_quarantine_drop(engine, (const uint64_t *)(const void *)dropping.ids.at,
                                         count, &error);

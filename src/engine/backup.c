@@ -4,9 +4,10 @@
 
 #include "engine/engine_internal.h"
 
-#define COPIED_BYTES_MAX ((size_t)1 << 20)
-/* The server's keys (server/access), which the copy's server would miss. */
-#define KEYS_FILE "access.json"
+#define COPIED_BYTES_MAX ((size_t)64 << 20)
+/* What the copy's server would miss: its keys (server/access), and the script that it hands to
+ * browsers (server/take). */
+static const char *const server_files[] = {"access.json", "script.js"};
 
 static enum status copy_file(struct engine *engine, const char *from, const char *to,
                              struct error *error) {
@@ -28,9 +29,14 @@ static enum status copy_named(struct engine *engine, const char *name, const cha
 }
 
 /* A directory that no server has served has none. */
-static enum status copy_keys(struct engine *engine, const char *target, struct error *error) {
-    enum status status = copy_named(engine, KEYS_FILE, target, error);
-    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+static enum status copy_server_files(struct engine *engine, const char *target,
+                                     struct error *error) {
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < sizeof server_files / sizeof *server_files && status == STATUS_OK; i++) {
+        status = copy_named(engine, server_files[i], target, error);
+        if (status == STATUS_NOT_FOUND) status = STATUS_OK;
+    }
+    return status;
 }
 
 /* Tells where half a copy is left: it has customers' data like a whole one. */
@@ -80,7 +86,7 @@ static enum status back_up(struct engine *engine, void *context, struct error *e
         paths->earlier == NULL ? STATUS_OK : check_earlier(engine, paths->earlier, error);
     if (status != STATUS_OK) return status;
     status = store_backup(engine->store, target, paths->earlier, error);
-    if (status == STATUS_OK) status = copy_keys(engine, target, error);
+    if (status == STATUS_OK) status = copy_server_files(engine, target, error);
     /* A copy without SALT is never opened, so this comes last. */
     if (status == STATUS_OK) status = copy_named(engine, "SALT", target, error);
     if (status != STATUS_OK && status != STATUS_EXISTS) tell_of_half(engine, target, error);

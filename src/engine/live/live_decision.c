@@ -289,9 +289,10 @@ static enum status render(struct live_pending *pending, const struct engine_view
 static bool give_again(struct live_pending *pending, struct engine_view *view,
                        struct live_answer *answer) {
     struct text packed;
+    struct live_rejected rejected;
     int64_t t_ms;
-    if (!live_sticky_find(view, pending->ask.placement, &packed, &t_ms)) return false;
-    live_slots_of_record(view, packed, answer);
+    if (!live_sticky_find(view, pending->ask.placement, &packed, &t_ms, &rejected)) return false;
+    live_slots_of_record(view, packed, &rejected, answer);
     if (answer->slot_count == 0 && answer->refused_count > 0) return false;
     struct value id = packed_find(packed, PROPERTY_DECISION);
     struct as_of now = {INT64_MAX, view->reader->source->ops->position(view->reader)};

@@ -25,8 +25,9 @@
  * gets that decision again, under its id; nothing is recorded, and no contact is added. Placements
  * that are asked for together are one decision: asked for together again they give it again where
  * one of them is sticky. It is read
- * from the timeline. What is no longer allowed is left out of it: an offer that is over, and what
- * the customer has withdrawn the consent to. Where nothing is left of it, a new decision is made.
+ * from the timeline. What is no longer allowed is left out of it: an offer that is over, what the
+ * customer has withdrawn the consent to, and what the customer has rejected. Where nothing is left
+ * of it, a new decision is made.
  *
  * Customers that nobody knows. Where `customer` is empty and nobody has any of the identifiers, the
  * customer begins here: recording makes a persona of the identifiers given, with an event Customer
@@ -140,7 +141,7 @@ struct live_stats {
     uint64_t decided_twice;      /* by the applier, since something had moved */
     uint64_t changed;            /* of these, the ones that came out otherwise */
     uint64_t waited;             /* answered only once durable, since no token could restore them */
-    uint64_t outcomes, restored; /* told; decisions that came back by a token */
+    uint64_t outcomes, restored; /* told, but for repeats; decisions that came back by a token */
 };
 void live_stats(const struct engine *engine, struct live_stats *out);
 

@@ -78,14 +78,21 @@ enum status live_settle(struct engine *engine, struct change *change, const stru
 
 /* ---- sticky.c ---- */
 
+/* What the customer has rejected since: hashes of the decision's id and the treatment. */
+#define LIVE_REJECTED_MAX 64u
+struct live_rejected {
+    uint64_t hash[LIVE_REJECTED_MAX];
+    uint32_t count;
+};
+
 /* The decision of this visit at the same placements, where one of them is sticky. The text is valid
  * until the view reads on. False: there is none. */
 bool live_sticky_find(const struct engine_view *view, struct text placement, struct text *packed,
-                      int64_t *t_ms);
-/* Fills in the slots of a recorded decision, but for those that the view's decision of now no
- * longer allows; these are counted. */
+                      int64_t *t_ms, struct live_rejected *rejected);
+/* Fills in the slots of a recorded decision, but for those that were rejected, and those that the
+ * view's decision of now no longer allows; these are counted. */
 void live_slots_of_record(const struct engine_view *view, struct text packed,
-                          struct live_answer *answer);
+                          const struct live_rejected *rejected, struct live_answer *answer);
 
 /* ---- token.c ---- */
 

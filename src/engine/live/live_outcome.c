@@ -276,7 +276,7 @@ static enum status settle(struct engine *engine, struct change *change,
 static void conclude(struct telling *telling) {
     if (telling->change.status != STATUS_OK) return;
     telling->told.is_repeat = telling->change.did.repeats > 0;
-    atomic_fetch_add(&telling->engine->live->outcomes, 1);
+    if (!telling->told.is_repeat) atomic_fetch_add(&telling->engine->live->outcomes, 1);
 }
 
 static void note_durable(struct change *change) {

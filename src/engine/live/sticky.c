@@ -2,6 +2,7 @@
 /* The decision that a visit has had already, read from the timeline. */
 #include <math.h>
 
+#include "base/hash.h"
 #include "engine/live/live_internal.h"
 
 /* Of the placements that the latest decision was asked for. */
@@ -31,17 +32,36 @@ static bool is_of(const struct timeline *timeline, uint32_t row, struct text pla
     return named.type == VALUE_TEXT && text_equal(named.text, placement);
 }
 
+static uint64_t rejection(struct value decision, struct value treatment) {
+    return decision.type == VALUE_TEXT && treatment.type == VALUE_TEXT
+               ? hash_text(treatment.text, hash_text(decision.text, 0))
+               : 0;
+}
+
+/* Of the rows behind the decision; beyond the limit the oldest are not noted. */
+static void note_rejected(const struct timeline *timeline, uint32_t row,
+                          struct live_rejected *rejected) {
+    struct text packed;
+    if (timeline->type[row] != EVENT_TREATMENT_REJECTED || rejected->count == LIVE_REJECTED_MAX ||
+        timeline->ops->packed(timeline, row, &packed) != STATUS_OK)
+        return;
+    rejected->hash[rejected->count++] =
+        rejection(packed_find(packed, PROPERTY_DECISION), packed_find(packed, PROPERTY_TREATMENT));
+}
+
 bool live_sticky_find(const struct engine_view *view, struct text placement, struct text *packed,
-                      int64_t *t_ms) {
+                      int64_t *t_ms, struct live_rejected *rejected) {
     const struct playbook *playbook = view->data->playbook;
     const struct timeline *timeline = &view->timeline;
     int64_t edge_ms = view->t_ms;
+    rejected->count = 0;
     if (!is_sticky(view)) return false;
     for (uint32_t row = timeline_upper_bound(timeline, view->t_ms); row-- > 0;) {
         if (edge_ms - timeline->time_ms[row] >= playbook->visit_gap_ms) return false;
         if (!timeline_known(timeline, row, view->t_ms)) continue;
         if (!is_activity(playbook, timeline->type[row])) continue;
         edge_ms = timeline->time_ms[row];
+        note_rejected(timeline, row, rejected);
         if (!is_of(timeline, row, placement, packed)) continue;
         *t_ms = edge_ms;
         return true;
@@ -64,6 +84,14 @@ static uint32_t placement_index(const struct engine_view *view, struct value nam
     return 0;
 }
 
+static bool is_rejected(const struct live_rejected *rejected, struct value decision,
+                        struct value treatment) {
+    uint64_t hash = rejection(decision, treatment);
+    for (uint32_t i = 0; i < rejected->count; i++)
+        if (rejected->hash[i] == hash) return true;
+    return false;
+}
+
 /* Contact limits are no reason: the decision that is given again counts against them itself. */
 static bool is_allowed(const struct decision *decision, const struct treatment *treatment) {
     if (treatment == NULL) return false;
@@ -72,13 +100,14 @@ static bool is_allowed(const struct decision *decision, const struct treatment *
 }
 
 void live_slots_of_record(const struct engine_view *view, struct text packed,
-                          struct live_answer *answer) {
+                          const struct live_rejected *rejected, struct live_answer *answer) {
     const struct decision *decision = view->decision;
     struct symbols *symbols = engine_symbols(view->engine);
     const uint32_t messages = symbol_find(symbols, SYMBOL_PROPERTY, TEXT("messages")),
                    send_after = symbol_find(symbols, SYMBOL_PROPERTY, TEXT("send_after"));
     struct list_reader reader, chances;
     struct value ignored, chance;
+    const struct value id = packed_find(packed, PROPERTY_DECISION);
     bool has_chances =
         list_reader_init(&chances, packed_find(packed, PROPERTY_PROBABILITY)) == STATUS_OK;
     answer->slot_count = answer->refused_count = 0;
@@ -92,7 +121,7 @@ void live_slots_of_record(const struct engine_view *view, struct text packed,
         if (key.type != VALUE_TEXT || channel.type != VALUE_TEXT) continue;
         const struct treatment *treatment = treatment_find(
             decision->treatments, key.text, symbol_find(symbols, SYMBOL_CHANNEL, channel.text));
-        if (!is_allowed(decision, treatment)) {
+        if (!is_allowed(decision, treatment) || is_rejected(rejected, id, key)) {
             answer->refused_count++;
             continue;
         }

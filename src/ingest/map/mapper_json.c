@@ -155,8 +155,11 @@ static enum status fill_defaults(struct mapper *mapper) {
 }
 
 enum status mapper_read_message(struct mapper *mapper, struct json_node message) {
-    if (json_type(message) != JSON_OBJECT)
+    if (json_type(message) != JSON_OBJECT) {
+        /* Nothing of the message before it is left, so that nobody takes it for this one's. */
+        memset(mapper->cells, 0, mapper->plan->column_count * sizeof *mapper->cells);
         return mapper_bad(mapper, COLUMN_NONE, "the message is no JSON object");
+    }
     mapper->message_node = message;
     enum status status = fill_anew(mapper, message);
     if (status == STATUS_OK) status = fill_defaults(mapper);

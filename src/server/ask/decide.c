@@ -9,6 +9,7 @@
 #include "server/ask/body.h"
 #include "server/ask/decide_answer.h"
 #include "server/ask/question.h"
+#include "server/metrics/metrics.h"
 #include "server/server_internal.h"
 
 struct decide_batch;
@@ -19,6 +20,7 @@ struct decide_request {
     struct live_identifier identifiers[EVENT_IDENTIFIERS_MAX];
     bool with_trace;
     double late_seconds; /* of the monotonic clock; 0: never */
+    uint32_t fallbacks;  /* of the answer */
     struct buffer answer;
     enum status status;
     struct error error;
@@ -40,6 +42,7 @@ static enum status render(void *caller, const struct live_answer *answer) {
     buffer_clear(&request->answer);
     json_writer_init(&writer, &request->answer, false);
     decide_answer_write(answer, request->with_trace, &writer);
+    request->fallbacks = decide_answer_fallbacks(answer);
     return json_writer_status(&writer);
 }
 
@@ -93,7 +96,11 @@ static void one_less(struct decide_batch *batch) {
 static void answered(void *caller, enum status status, const struct error *error) {
     struct decide_request *request = caller;
     request->status = status;
-    if (status != STATUS_OK) request->error = *error;
+    if (status != STATUS_OK)
+        request->error = *error;
+    else if (request->fallbacks > 0)
+        metrics_add(http_server(request->batch->call)->metrics, METRICS_DECISIONS_FALLBACK,
+                    request->fallbacks);
     one_less(request->batch);
 }
 

@@ -46,15 +46,25 @@ static bool stands_at(const struct live_slot *slot, uint32_t placement) {
 }
 
 /* A fallback is shown where nothing stands that may be acted on. */
+static bool falls_back(const struct live_answer *answer, uint32_t placement) {
+    for (uint32_t i = 0; i < answer->slot_count; i++)
+        if (stands_at(&answer->slots[i], placement) && !answer->slots[i].withheld) return false;
+    return placement < answer->view->decision->placement_count;
+}
+
+uint32_t decide_answer_fallbacks(const struct live_answer *answer) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < answer->view->decision->placement_count; i++)
+        count += falls_back(answer, i);
+    return count;
+}
+
 static void write_fallback(const struct live_answer *answer, uint32_t placement,
                            struct json_writer *writer) {
     const struct engine_view *view = answer->view;
     const struct decision *decision = view->decision;
-    bool acts = false;
-    for (uint32_t i = 0; i < answer->slot_count; i++)
-        acts = acts || (stands_at(&answer->slots[i], placement) && !answer->slots[i].withheld);
     json_write_key(writer, "fallback");
-    if (acts || placement >= decision->placement_count)
+    if (!falls_back(answer, placement))
         json_write_null(writer);
     else
         placement_fallback(&view->data->playbook->placements[decision->placements[placement]],
@@ -80,9 +90,24 @@ static void write_placement(const struct live_answer *answer, uint32_t placement
     json_write_object_end(writer);
 }
 
+/* The reason of a decision that is given again was told when it was made; that of a decision of now
+ * may speak of other treatments. */
+static void write_again(const struct live_answer *answer, char out[DECISION_REASON_BYTES_MAX]) {
+    const struct live_slot *slot = &answer->slots[0];
+    struct text title = slot->treatment != NULL ? slot->treatment->title : slot->key;
+    if (answer->slot_count == 0)
+        snprintf(out, DECISION_REASON_BYTES_MAX, "Offer nothing: so it was decided in this visit.");
+    else
+        snprintf(out, DECISION_REASON_BYTES_MAX,
+                 "Offer %.*s by %.*s again: so it was decided in this visit.", TEXT_ARG(title),
+                 TEXT_ARG(slot->channel));
+}
+
 static void write_reason(const struct live_answer *answer, struct json_writer *writer) {
     char reason[DECISION_REASON_BYTES_MAX] = "";
-    if (answer->is_late)
+    if (answer->is_again)
+        write_again(answer, reason);
+    else if (answer->is_late)
         snprintf(reason, sizeof reason, "The time to decide in was over; the fallback is shown.");
     else
         engine_view_reason(answer->view, reason);

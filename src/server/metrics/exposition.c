@@ -5,6 +5,7 @@
 
 #include "base/time.h"
 #include "engine/applier.h"
+#include "engine/live/live_decision.h"
 #include "server/health/health.h"
 #include "server/http/daemon.h"
 #include "server/metrics/metrics.h"
@@ -155,6 +156,19 @@ static void put_load(struct exposing *to) {
     put_one(to, "http_body_bytes_open", "gauge", "Bytes of bodies that are held.", load.open_bytes);
 }
 
+static void put_decisions(struct exposing *to) {
+    struct live_stats stats;
+    live_stats(to->server->engine, &stats);
+    put_one(to, "decisions_total", "counter", "Decisions that were answered and recorded.",
+            stats.decisions);
+    put_one(to, "decisions_repeated_total", "counter",
+            "Decisions of a sticky placement that were answered again.", stats.again);
+    put_one(to, "evaluations_total", "counter",
+            "Decisions that were answered and not recorded: flags, `record: false`, nobody, late.",
+            stats.evaluations);
+    put_one(to, "outcomes_total", "counter", "Outcomes that were stored.", stats.outcomes);
+}
+
 static void put_applier(struct exposing *to) {
     struct applier_stats stats;
     applier_stats(engine_applier(to->server->engine), &stats);
@@ -216,6 +230,7 @@ enum status metrics_expose(struct server *server, struct buffer *out) {
     put_counters(&to);
     put_events(&to);
     put_load(&to);
+    put_decisions(&to);
     put_applier(&to);
     put_store(&to);
     put_process(&to);

@@ -30,12 +30,8 @@
     X(ANSWER_BYTES, "http_answer_bytes_total", "Bytes of answers, without heads and streams.")     \
     X(KEY_REFUSED, "keys_refused_total", "Requests without a valid key for what they asked.")      \
     X(KEY_TOO_FAST, "keys_too_fast_total", "Requests beyond the rate of their key.")               \
-    X(DECISIONS, "decisions_total", "Decisions that were answered.")                               \
     X(DECISIONS_FALLBACK, "decisions_fallback_total",                                              \
       "Placements that were answered with their fallback: nothing may be said, or time was up.")   \
-    X(DECISIONS_REPEATED, "decisions_repeated_total",                                              \
-      "Decisions of a sticky placement that were answered again.")                                 \
-    X(OUTCOMES, "outcomes_total", "Outcomes that were stored.")                                    \
     X(PLAYBOOK_RELOADS, "playbook_reloads_total", "Playbooks that were put in force.")             \
     X(PLAYBOOK_REFUSED, "playbook_refused_total", "Playbooks that were refused for their errors.")
 

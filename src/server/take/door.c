@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/json_skip.h"
 #include "engine/engine.h"
 #include "server/server_internal.h"
 #include "server/take/feed.h"
@@ -46,6 +47,21 @@ static bool is_form(struct http_call *call) {
            text_equal_ignoring_case((struct text){type.at, form.length}, form);
 }
 
+/* Many clients send JSON and call it a form, since that is what they say of any body (curl -d). A
+ * form would have the bracket as %7B. */
+static bool begins_as_json(struct text body) {
+    const char *at = json_skip_space(body.at, body.at + body.length);
+    return at < body.at + body.length && (*at == '{' || *at == '[');
+}
+
+static enum status read_json(struct door *door, struct text body, struct error *error) {
+    enum status status = STATUS_OK;
+    if (door->json == NULL) status = json_parser_create(&door->json, TAKE_BODY_BYTES);
+    if (status == STATUS_OK) status = json_parse(door->json, body, &door->request.root, error);
+    door->request.has_json = status == STATUS_OK;
+    return status;
+}
+
 static enum status read_body(struct door *door, struct error *error) {
     struct http_call *call = door->call;
     struct text body = http_body(call);
@@ -54,17 +70,14 @@ static enum status read_body(struct door *door, struct error *error) {
                                        .url = http_url(call),
                                        .header = header_of,
                                        .context = call};
-    if (is_form(call)) {
+    if (is_form(call) && !(begins_as_json(body) && read_json(door, body, error) == STATUS_OK)) {
         enum status status = form_read(&request->form, body, http_arena(call));
         request->has_form = status == STATUS_OK;
         return status == STATUS_LIMIT
                    ? error_set(error, status, "a form with more than %u fields", FORM_PAIRS_MAX)
                    : status;
     }
-    enum status status = json_parser_create(&door->json, TAKE_BODY_BYTES);
-    if (status == STATUS_OK) status = json_parse(door->json, body, &request->root, error);
-    request->has_json = status == STATUS_OK;
-    return status;
+    return request->has_json ? STATUS_OK : read_json(door, body, error);
 }
 
 /* ---- is it signed? ---- */

@@ -11,7 +11,7 @@
 static void *count(void *argument) {
     struct metrics *metrics = argument;
     for (int i = 0; i < ROUNDS; i++) {
-        metrics_add(metrics, METRICS_DECISIONS, 2);
+        metrics_add(metrics, METRICS_BODY_BYTES, 2);
         metrics_add_request(metrics, 3, 200, .0002);
         metrics_add_events(metrics, TEXT("web"), METRICS_CLEAN, 1);
     }
@@ -26,10 +26,10 @@ static void what_threads_count_is_added_up(void **state) {
     assert_int_equal(metrics_create(&metrics), STATUS_OK);
     for (int i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, count, metrics), 0);
-    (void)metrics_counter_sum(metrics, METRICS_DECISIONS); /* beside those that count */
+    (void)metrics_counter_sum(metrics, METRICS_BODY_BYTES); /* beside those that count */
     for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
-    assert_int_equal(metrics_counter_sum(metrics, METRICS_DECISIONS), 2 * THREADS * ROUNDS);
-    assert_int_equal(metrics_counter_sum(metrics, METRICS_OUTCOMES), 0);
+    assert_int_equal(metrics_counter_sum(metrics, METRICS_BODY_BYTES), 2 * THREADS * ROUNDS);
+    assert_int_equal(metrics_counter_sum(metrics, METRICS_ANSWER_BYTES), 0);
     metrics_route_sum(metrics, 3, &route);
     assert_int_equal(route.by_code[0], THREADS * ROUNDS);
     assert_int_equal(route.by_bucket[2], THREADS * ROUNDS);

@@ -61,6 +61,15 @@ static char *put_text(char *at, struct text text) {
     return at + text.length;
 }
 
+/* Wherever it stands: a message of a batch may have the key once more. */
+static void hide(char *body, size_t length, struct text secret) {
+    char *end = body + length, *at = body;
+    while (secret.length > 0 && (at = memmem(at, (size_t)(end - at), secret.at, secret.length))) {
+        memset(at, '*', secret.length);
+        at += secret.length;
+    }
+}
+
 static enum status add_row(struct job *job, const struct ingest_live_row *row,
                            struct error *error) {
     size_t length = (size_t)row->head.length + row->body.length + row->tail.length;
@@ -83,6 +92,7 @@ static enum status add_row(struct job *job, const struct ingest_live_row *row,
     (void)put_text(put_text(put_text(at, row->head), row->body), row->tail);
     if (row->hidden.length > 0)
         memset(at + row->head.length + (row->hidden.at - row->body.at), '*', row->hidden.length);
+    hide(at + row->head.length, row->body.length, row->secret);
     job->bytes.length += length;
     memset(job->bytes.at + job->bytes.length, 0, SCAN_PADDING);
     return STATUS_OK;

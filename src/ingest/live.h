@@ -48,8 +48,9 @@ struct ingest_seen {
 /* One row: the texts are joined. */
 struct ingest_live_row {
     struct text head, body, tail;
-    struct text
-        hidden; /* a part of `body` that is stored as asterisks, such as a key; may be empty */
+    /* Both are stored as asterisks, and may be empty: this part of `body`, … */
+    struct text hidden;
+    struct text secret; /* … and this text, wherever `body` has it: the key of the sender */
 };
 
 /* STATUS_INVALID, and the error says why: the source can't be read live, since it is a lookup, CSV,

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 ATTUNE = "attune"
@@ -216,6 +217,9 @@ class Take(unittest.TestCase):
     def test_no_key_is_stored(self):
         self.server.post("/v1/track", {"writeKey": self.server.page_key, "note": "it waits in quarantine"}, key="")
         self.server.post("/v1/batch", {"writeKey": self.server.page_key, "batch": [{"note": "it waits, too"}]}, key="")
+        self.server.post("/v1/batch", {"writeKey": self.server.page_key, "batch": "no list"}, key="")
+        self.server.post("/v1/batch", {"batch": [{"writeKey": self.server.server_key, "note": "in a message"}]})
+        self.server.post("/v1/track", {"properties": {"writeKey": self.server.server_key}, "note": "in a property"})
         kept = b""
         for folder, _, names in os.walk(os.path.join(self.server.folder, "data")):
             for name in names:
@@ -225,7 +229,10 @@ class Take(unittest.TestCase):
                     kept += file.read()
         self.assertIn(b"it waits in quarantine", kept)
         self.assertIn(b"it waits, too", kept)
+        for note in (b"no list", b"in a message", b"in a property"):
+            self.assertIn(note, kept)
         self.assertNotIn(self.server.page_key.encode(), kept)
+        self.assertNotIn(self.server.server_key.encode(), kept)
 
     def test_bodies_that_can_not_be_read(self):
         gzipped = gzip.compress(json.dumps(self.click(self.user())).encode())
@@ -342,6 +349,22 @@ class Take(unittest.TestCase):
                 sent += 1
         self.assertEqual(seen + missed, sent)
         self.assertGreater(missed, 0)
+
+    def test_a_revoked_key_sees_no_more(self):
+        kept = self.server.read_key
+        made = json.loads(self.server.run("key", "add", "--read", "--json"))
+        self.server.read_key = made["key"]
+        while self.server.ask("GET", "/metrics", Authorization="Bearer " + made["key"]).status == 401:
+            time.sleep(.1)
+        tail = self.tail()
+        self.server.read_key = kept
+        other = self.tail()
+        self.server.run("key", "revoke", made["id"])
+        while self.server.ask("GET", "/metrics", Authorization="Bearer " + made["key"]).status == 200:
+            time.sleep(.1)
+        self.assertNotIn(b"arrived", tail.answer.read())  # it ends
+        self.server.send("/v1/track", self.click(self.user()))
+        self.assertEqual(other.next()[0], "arrived")
 
     def test_the_server_stops_while_somebody_watches(self):
         tail = self.tail()

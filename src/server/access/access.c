@@ -242,6 +242,17 @@ enum access_verdict access_check(struct access *access, struct text key, enum ac
     return verdict;
 }
 
+bool access_is_good(struct access *access, const char *id, int64_t now_ms) {
+    look_again(access, now_ms);
+    pthread_rwlock_rdlock(&access->lock);
+    const struct access_keys *keys = access->keys;
+    bool is_good = access->is_unreadable;
+    for (uint32_t i = 0; i < keys->count && !is_good; i++)
+        is_good = keys->key[i].revoked_ms == 0 && strcmp(keys->key[i].id, id) == 0;
+    pthread_rwlock_unlock(&access->lock);
+    return is_good;
+}
+
 /* ---- life cycle ---- */
 
 static enum status init(struct access *access, struct error *error) {

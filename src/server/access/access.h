@@ -88,6 +88,9 @@ enum access_verdict {
 enum access_verdict access_check(struct access *access, struct text key, enum access_right right,
                                  struct text peer, int64_t now_ms, struct access_key *out,
                                  int64_t *retry_ms);
+/* Is the key of this id still good? Asked while an answer without end goes on. True also where the
+ * file can't be read just now. Counts no request. */
+bool access_is_good(struct access *access, const char *id, int64_t now_ms);
 
 /* ---- what `attune key` does; each reads the file, changes it, and writes it whole ---- */
 /* Makes a key from what is filled in: name, right, source, is_public, claims, per_second (0: the

@@ -144,6 +144,7 @@ void http_tick(struct http *http) {
     int64_t now_ms = http_clock_ms();
     for (struct http_worker *worker = worker_first(http); worker != NULL; worker = worker->next)
         worker_sweep(worker, now_ms);
+    streams_check_keys(http);
     if (now_ms >= http->next_beat_ms) {
         http->next_beat_ms = now_ms + HTTP_BEAT_SECONDS * TIME_SECOND_MS;
         streams_beat(http);

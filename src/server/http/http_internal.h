@@ -197,6 +197,8 @@ enum route_found router_find(const struct http_router *router, struct http_call 
 /* ---- stream.c ---- */
 struct MHD_Response *stream_response(struct http_stream *stream);
 void streams_beat(struct http *http);
+/* Ends those whose key was revoked. */
+void streams_check_keys(struct http *http);
 void streams_end(struct http *http);
 
 #endif

@@ -5,6 +5,7 @@
  * Locks: a stream's own one is taken inside the sender's; `closed` is called without it, so that it
  * may take the sender's. */
 #include "base/memory.h"
+#include "base/time.h"
 #include "server/http/http_internal.h"
 
 struct http_stream {
@@ -15,6 +16,7 @@ struct http_stream {
     struct buffer waiting;
     size_t read_bytes; /* of `waiting`: sent already */
     bool is_suspended, has_ended;
+    char key[sizeof(((struct access_key *)0)->id)]; /* of whoever asked; empty: none was needed */
     void (*closed)(void *context);
     void *context;
 };
@@ -115,6 +117,7 @@ static struct http_stream *create_stream(struct http_call *call, void (*closed)(
     stream->connection = call->connection;
     stream->closed = closed;
     stream->context = context;
+    memcpy(stream->key, call->key.id, sizeof stream->key);
     buffer_init(&stream->waiting);
     pthread_mutex_init(&stream->lock, NULL);
     return stream;
@@ -158,6 +161,26 @@ void streams_beat(struct http *http) {
             buffer_append_text(&stream->waiting, TEXT(":\n\n")) == STATUS_OK)
             wake(stream);
         pthread_mutex_unlock(&stream->lock);
+    }
+    pthread_mutex_unlock(&http->lock);
+}
+
+/* What waits is dropped: it is nobody's any more. */
+static void cut_off(struct http_stream *stream) {
+    pthread_mutex_lock(&stream->lock);
+    buffer_clear(&stream->waiting);
+    stream->read_bytes = 0;
+    stream->has_ended = true;
+    wake(stream);
+    pthread_mutex_unlock(&stream->lock);
+}
+
+void streams_check_keys(struct http *http) {
+    struct access *access = http->server->access;
+    int64_t now_ms = clock_now_ms();
+    pthread_mutex_lock(&http->lock);
+    for (struct http_stream *stream = http->streams; stream != NULL; stream = stream->next) {
+        if (stream->key[0] != '\0' && !access_is_good(access, stream->key, now_ms)) cut_off(stream);
     }
     pthread_mutex_unlock(&http->lock);
 }

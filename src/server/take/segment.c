@@ -35,16 +35,18 @@ static void answer_pixel(struct http_call *call, const struct live_call *did) {
 
 /* ---- one body ---- */
 
-/* Stores what the call's key may send. `type` NULL: a batch. */
-static void take_body(struct http_call *call, struct text body, const char *type,
-                      struct text hidden,
+/* Stores what the call's key may send. `type` NULL: a batch. `in_body` is the key that the body
+ * itself has, which may be another one. */
+static void take_body(struct http_call *call, struct text body, const char *type, struct text key,
+                      struct text in_body,
                       void (*answer)(struct http_call *call, const struct live_call *did)) {
     struct ingest_live_row row;
     if (message_body_row(body, type, http_received_ms(call), http_arena(call), &row) != STATUS_OK) {
         http_problem_of(call, STATUS_NO_MEMORY, NULL);
         return;
     }
-    row.hidden = hidden;
+    row.hidden = in_body;
+    row.secret = key;
     struct take_rows rows = {
         .source = text_from(http_key(call)->source), .rows = &row, .count = 1, .answer = answer};
     take_rows(call, &rows);
@@ -82,16 +84,18 @@ void segment_post(struct http_call *call) {
         answer_no_type(call);
         return;
     }
-    if (!http_authorize(call, key.length > 0 ? key : in_body)) return;
-    take_body(call, body, type, in_body, answer_json);
+    if (key.length == 0) key = in_body;
+    if (!http_authorize(call, key)) return;
+    take_body(call, body, type, key, in_body, answer_json);
 }
 
-/* Of a batch nothing beside its messages is stored, so the key need not be hidden. */
+/* The key is hidden also in a batch: one whose messages can't be found is kept whole. */
 void segment_post_batch(struct http_call *call) {
-    struct text body = text_trim(http_body(call)), key = take_header_key(call);
-    if (key.length == 0) key = message_body_key(body);
+    struct text body = text_trim(http_body(call));
+    struct text key = take_header_key(call), in_body = message_body_key(body);
+    if (key.length == 0) key = in_body;
     if (!http_authorize(call, key)) return;
-    take_body(call, body, NULL, (struct text){0}, answer_json);
+    take_body(call, body, NULL, key, in_body, answer_json);
 }
 
 void segment_post_metrics(struct http_call *call) {
@@ -113,6 +117,7 @@ void segment_pixel(struct http_call *call) {
                      "data must be a message as JSON, in base64: ?data=eyJ3cml0ZUtleSI6…");
         return;
     }
-    if (!http_authorize(call, key.length > 0 ? key : in_body)) return;
-    take_body(call, body, type, in_body, answer_pixel);
+    if (key.length == 0) key = in_body;
+    if (!http_authorize(call, key)) return;
+    take_body(call, body, type, key, in_body, answer_pixel);
 }

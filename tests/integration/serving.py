@@ -15,6 +15,8 @@ import subprocess
 import threading
 
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "ATTUNE_DIR"}
+# A binary with AddressSanitizer keeps freed memory aside, by default more than tests of flat memory allow.
+ENVIRONMENT["ASAN_OPTIONS"] = ":".join(filter(None, [ENVIRONMENT.get("ASAN_OPTIONS"), "quarantine_size_mb=1"]))
 
 
 class Answer:

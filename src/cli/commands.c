@@ -200,7 +200,7 @@ const struct command cli_commands[] = {
      "what is new; each of them is whole, and either may be deleted or shipped by any tool. Works "
      "beside a running server, too.\n\n"
      "  attune backup backup-2017-12-05\n"
-     "  attune backup backup-2017-12-06 --since backup-2017-12-05\n",
+     "  attune backup monday && attune backup tuesday --since monday\n",
      1, 1, command_backup},
     {"erase", "CUSTOMER", "remove every byte of a customer, and say what was removed",
      "yes lift leftovers json",

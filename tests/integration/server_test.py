@@ -154,25 +154,29 @@ class Hosts(Server):
 class Proxy(Server):
     """The address of a client is believed from the proxy alone. It is seen by the rate that one address has with a public key."""
 
-    def codes(self, server, key, addresses):
+    def codes(self, server, key, addresses, own=""):
         head = f"POST /v1/track HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\nContent-Length: 1\r\n"
-        requests = [f"{head}X-Forwarded-For: 192.0.2.99, {addresses[i % len(addresses)]}\r\n\r\nx" for i in range(700)]
+        requests = [f"{head}{own.replace('*', str(i % 200))}X-Forwarded-For: 192.0.2.99, {addresses[i % len(addresses)]}\r\n\r\nx" for i in range(700)]
         requests[-1] = requests[-1].replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n")
         return re.findall(rb"HTTP/1\.1 (\d+)", server.raw("".join(requests).encode()))
 
-    def check(self, options, addresses, is_limited):
+    def check(self, options, addresses, is_limited, own=""):
         folder = self.folder()
         world.write(folder, "playbook.yaml", "attune: 1\nname: Test\ncurrency: USD\nzone: UTC\ncustomer: { identifiers: { user_id: } }\n"
                     "sources: { web: { format: segment, arrives: live, key: { user_id: userId } } }\n")
         with self.serve(*options, folder=folder) as server:
             key = server.key("--write", "--source", "web", "--public", "--per-second", "100000")
             self.until(lambda: server.ask("POST", "/v1/track", b"x", key).code == 400, "the key is known")
-            codes = self.codes(server, key, addresses)
+            codes = self.codes(server, key, addresses, own)
             self.assertEqual(len(codes), 700)
             self.assertEqual(b"429" in codes, is_limited, options)
 
     def test_one_client_behind_the_proxy(self):
         self.check(["--proxy", "127.0.0.1"], ["198.51.100.1"], True)
+
+    def test_one_client_that_claims_many_addresses(self):
+        """The proxy's own line stands behind the client's."""
+        self.check(["--proxy", "127.0.0.1"], ["198.51.100.1"], True, own="X-Forwarded-For: 203.0.113.*\r\n")
 
     def test_many_clients_behind_the_proxy(self):
         self.check(["--proxy", "127.0.0.1"], [f"198.51.100.{i}" for i in range(100)], False)

@@ -263,6 +263,9 @@ class Webhooks(unittest.TestCase):
         self.assertEqual(self.server.post("/in/crm", body), 401)
         self.assertEqual(self.server.post("/in/unset", body, X_Signature=signed(body).hexdigest()), 503)
         self.assertEqual(self.server.post("/in/nobody", body), 404)
+        crowd = b"[" + b"{}," * 10000 + b"{}]"
+        self.assertEqual(self.server.post("/in/crm", crowd, X_Crm_Signature=signed(crowd).hexdigest()), 413)
+        self.assertIn("more than 10000 rows", str(self.server.said))
 
 
 class Doors(unittest.TestCase):

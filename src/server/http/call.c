@@ -127,9 +127,32 @@ struct text http_body_as_sent(const struct http_call *call) {
     return buffer_text(&call->body);
 }
 
+struct last_header {
+    struct text name, value;
+};
+
+static enum MHD_Result see_header(void *context, enum MHD_ValueKind kind, const char *key,
+                                  size_t key_length, const char *value, size_t length) {
+    struct last_header *last = context;
+    (void)kind;
+    if (value != NULL &&
+        text_equal_ignoring_case((struct text){key, (uint32_t)key_length}, last->name))
+        last->value = (struct text){value, (uint32_t)length};
+    return MHD_YES;
+}
+
+/* What the proxy in front says. Some proxies add a line of their own behind that of the client, so
+ * the last one counts. Empty where no proxy is believed. */
+static struct text said_by_proxy(const struct http_call *call, const char *name) {
+    struct last_header last = {.name = text_from(name)};
+    if (call->link->is_proxy)
+        (void)http_library.get_connection_values_n(call->connection, MHD_HEADER_KIND, see_header,
+                                                   &last);
+    return last.value;
+}
+
 static struct text scheme_of(struct http_call *call) {
-    struct text proto =
-        call->link->is_proxy ? http_header(call, "X-Forwarded-Proto") : (struct text){0};
+    struct text proto = said_by_proxy(call, "X-Forwarded-Proto");
     return text_equal_ignoring_case(proto, TEXT("https")) ? TEXT("https") : TEXT("http");
 }
 
@@ -150,11 +173,7 @@ static struct text last_forwarded(struct text header) {
 }
 
 struct text http_peer(const struct http_call *call) {
-    const char *value = NULL;
-    if (call->link->is_proxy)
-        value = http_library.lookup_connection_value(call->connection, MHD_HEADER_KIND,
-                                                     "X-Forwarded-For");
-    struct text peer = value != NULL ? last_forwarded(text_from(value)) : (struct text){0};
+    struct text peer = last_forwarded(said_by_proxy(call, "X-Forwarded-For"));
     if (peer.length > 0 && peer.length < INET6_ADDRSTRLEN) return peer;
     return (struct text){call->link->peer, call->link->peer_length};
 }

@@ -18,7 +18,6 @@
     X(destroy_response)                                                                            \
     X(get_connection_info)                                                                         \
     X(get_connection_values_n)                                                                     \
-    X(lookup_connection_value)                                                                     \
     X(lookup_connection_value_n)                                                                   \
     X(queue_response)                                                                              \
     X(quiesce_daemon)                                                                              \

@@ -495,21 +495,31 @@ static enum status generic_form(struct maker *maker, const struct form *form) {
     return maker->status;
 }
 
+static enum status make_rows(struct maker *maker, enum signature_scheme scheme,
+                             const struct signed_request *request, struct error *error) {
+    bool wants_form = scheme == SIGNATURE_TWILIO;
+    if (scheme == SIGNATURE_HMAC_SHA256)
+        return request->has_form ? generic_form(maker, &request->form)
+                                 : generic_json(maker, request->root, error);
+    if (wants_form ? !request->has_form : !request->has_json)
+        return error_set(error, STATUS_INVALID, "the body is no %s", wants_form ? "form" : "JSON");
+    switch (scheme) {
+    case SIGNATURE_SENDGRID: return sendgrid(maker, request->root, error);
+    case SIGNATURE_MAILGUN: return mailgun(maker, request->root, error);
+    case SIGNATURE_TWILIO: return twilio(maker, &request->form, error);
+    case SIGNATURE_SES_SNS: return sns(maker, request->root, error);
+    default: return STATUS_INVALID;
+    }
+}
+
 enum status vendor_rows_make(struct vendor_rows *out, enum signature_scheme scheme,
                              const struct signed_request *request, int64_t received_ms,
                              struct error *error) {
     struct maker maker = {.out = out, .received_ms = received_ms};
-    bool wants_form = scheme == SIGNATURE_TWILIO;
-    if (scheme == SIGNATURE_HMAC_SHA256)
-        return request->has_form ? generic_form(&maker, &request->form)
-                                 : generic_json(&maker, request->root, error);
-    if (wants_form ? !request->has_form : !request->has_json)
-        return error_set(error, STATUS_INVALID, "the body is no %s", wants_form ? "form" : "JSON");
-    switch (scheme) {
-    case SIGNATURE_SENDGRID: return sendgrid(&maker, request->root, error);
-    case SIGNATURE_MAILGUN: return mailgun(&maker, request->root, error);
-    case SIGNATURE_TWILIO: return twilio(&maker, &request->form, error);
-    case SIGNATURE_SES_SNS: return sns(&maker, request->root, error);
-    default: return STATUS_INVALID;
-    }
+    enum status status = make_rows(&maker, scheme, request, error);
+    if (status != STATUS_LIMIT || out->count < VENDOR_ROWS_MAX) return status;
+    return error_set(error, status,
+                     "the body has more than %u rows, which is as many as are taken at once: send "
+                     "it in parts",
+                     VENDOR_ROWS_MAX);
 }

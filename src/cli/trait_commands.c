@@ -18,7 +18,10 @@ static void print_trait(struct engine_view *view, const struct trait *trait, str
     enum status status = buffer_format(&line, "  %-*.*s  ", width, TEXT_ARG(trait->name));
     if (status == STATUS_OK) status = cli_value(&line, view->engine, value);
     if (status == STATUS_OK && limited)
-        status = buffer_append_text(&line, TEXT(" (a limit was reached)"));
+        status = buffer_append_text(&line, trait->type == VALUE_MONEY
+                                               ? TEXT(" (a limit was reached, or its amounts are "
+                                                      "in several currencies)")
+                                               : TEXT(" (a limit was reached)"));
     if (status == STATUS_OK) cli_wrap(stdout, buffer_text(&line), (uint32_t)width + 4);
     buffer_release(&line);
 }

@@ -233,8 +233,9 @@ void ingest_hold_write(char *out, size_t size, bool is_purpose, struct text scop
 
 /* What a quarantined row says of whom it is about, as far as it can be read: the identifiers of the
  * source's mapping, also where the rest of the row is bad, and every field (CSV: unquoted; JSON:
- * texts unescaped, numbers as text; of all rows of a group). *unreadable: some of it can't be taken
- * apart, or the source is a lookup, or its mapping no longer fits: look at the bytes too. */
+ * texts unescaped, numbers as text, names of members; of all rows of a group). *unreadable: some of
+ * it can't be taken apart, or the source is a lookup, or its mapping no longer fits: look at the
+ * bytes too. */
 enum ingest_word_kind {
     WORD_IDENTIFIER, /* `type` is its symbol; trimmed and folded as the source's mapping says */
     WORD_FIELD,      /* of a row whose identifiers were told */

@@ -163,7 +163,7 @@ class Ask(unittest.TestCase):
 
     def test_what_is_wrong_is_told(self):
         self.track("ann")
-        for body, word in (({"custmer": "user:ann"}, "customer"), ({"customer": "user:ann", "placement": "baner"}, "banner"),
+        for body, word in (({"custmer": "user:ann"}, "custmer is no member; did you mean customer"), ({"customer": "user:ann", "placement": "baner"}, "banner"),
                            ({"customer": "user:ann", "count": 0}, "count"), ({"customer": "user:ann", "at": "2026-01-01"}, "record"),
                            ({"customer": "usr:ann"}, "user"), ({}, "customer"), ({"customer": "user:ann", "identifiers": {}}, "either"),
                            ({"customer": 7}, "text"), ({"identifiers": {"cooky": "k"}}, "cooky")):
@@ -231,6 +231,13 @@ class Ask(unittest.TestCase):
         self.assertEqual([treatment["treatment"] for treatment in why["treatments"]], ["boots"])
         self.assertIn("coat", self.ask("read", "/v1/customers/user:ann/why-not?action=cot", code=404)["detail"])
         self.ask("read", "/v1/customers/user:ann/why-not", code=400)
+        for query, words in (("action=coat&placement=letter", ["it can't stand at letter", ""]), ("action=boots&context=%7B%22page%22:%22boots%22%7D", ["applicable"]),
+                             ("action=boots&placement=side&context=%7B%22page%22:%22home%22%7D", ["offered"])):
+            why = self.ask("read", f"/v1/customers/user:ann/why-not?{query}")
+            self.assertTrue(all(any(word in told["words"] for told in why["treatments"]) for word in words), why)
+        self.assertIn("banner", self.ask("read", "/v1/customers/user:ann/why-not?action=boots&placement=baner", code=404)["detail"])
+        for wrong in ("count=0", "context=7", "context=%7B"):
+            self.ask("read", f"/v1/customers/user:ann/why-not?action=boots&{wrong}", code=400)
         self.ask("read", "/v1/customers/user:ann?at=yesterday", code=400)
         self.ask("read", "/v1/customers/user:ann?at=2001-01-01", code=404)
 

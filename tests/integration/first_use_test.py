@@ -36,6 +36,7 @@ events: { Call Ended: { minutes: number } }
 context: { page: text }
 traits:
   minutes: sum("Call Ended".minutes)
+  spend: sum("Order Completed".revenue)
   in_cart: context.page == "cart"
 goals: { order: { event: Order Completed, within: 14d, value: 12 EUR } }
 actions:
@@ -118,6 +119,20 @@ class FirstUse(unittest.TestCase):
         seen = [line[9:].rstrip() for line in out.splitlines() if line[:1].isdigit()]
         self.assertEqual([line[:45].rstrip().split(None, 2)[2:] for line in seen], [["Order Completed"], [], ["bogus"]], out + failure)
 
+    def test_erasing_finds_who_is_the_name_of_a_member(self):
+        self.track(userId="ann", event="Order Completed", messageId="m1", traits={"email": "ann@example.org"})
+        self.track(userId="bob", event="Order Completed", messageId="m2", properties={"revenue": "dear", "shared_with": {"Ann@example.org": True}})
+        self.track(userId="bob", event="Order Completed", messageId="m3", properties={"revenue": "dear", "shared_with": {"cleo@example.org": True}})
+        self.command("erase", "user_id:ann", "--yes", "--dir", "data")
+        kept = b""
+        for folder, _, names in os.walk(os.path.join(self.folder, "data")):
+            for name in names:
+                if name != "control.sock":
+                    with open(os.path.join(folder, name), "rb") as file:
+                        kept += file.read().lower()
+        self.assertNotIn(b"ann@example.org", kept)
+        self.assertIn(b"cleo@example.org", kept)
+
     # ---- webhooks ----
 
     def test_json_that_is_called_a_form_is_json(self):
@@ -163,6 +178,11 @@ class FirstUse(unittest.TestCase):
                    ("decisions_total", "decisions_repeated_total", "evaluations_total", "decisions_fallback_total", "outcomes_total")}
         self.assertEqual(counted, {"decisions_total": 2, "decisions_repeated_total": 1, "evaluations_total": 1, "decisions_fallback_total": 1,
                                    "outcomes_total": 1})
+
+    def test_a_sum_of_two_currencies_says_why_it_is_unknown(self):
+        for number, currency in enumerate(("EUR", "USD")):
+            self.track(userId="ann", event="Order Completed", messageId=f"m{number}", properties={"revenue": 10, "currency": currency})
+        self.assertRegex(self.command("traits", "user_id:ann", "--dir", "data"), r"spend +unknown .*several\s+currencies")
 
     # ---- backup ----
 

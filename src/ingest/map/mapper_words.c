@@ -35,8 +35,11 @@ static enum status give_node(struct mapper *mapper, struct json_node node,
     if (type == JSON_ARRAY || type == JSON_OBJECT) {
         enum status status = STATUS_OK;
         struct json_iterator iterator = json_begin(node);
-        while (status == STATUS_OK && json_next(&iterator))
-            status = give_node(mapper, iterator.node, words, kind);
+        while (status == STATUS_OK && json_next(&iterator)) {
+            /* A map may have addresses as the names of its members. */
+            if (type == JSON_OBJECT) status = give(words, WORD_FIELD, SYMBOL_NONE, iterator.key);
+            if (status == STATUS_OK) status = give_node(mapper, iterator.node, words, kind);
+        }
         return status;
     }
     if (type != JSON_TEXT && type != JSON_NUMBER) return STATUS_OK;

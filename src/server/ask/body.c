@@ -62,8 +62,8 @@ static bool refuse_unknown(struct http_call *call, struct text key, const char *
     for (size_t i = 0; i < names; i++) known[i] = text_from(members[i].name);
     nearest = text_nearest(key, known, names);
     if (nearest.length > 0)
-        http_problem(call, 400, "unknown-member", "%sthere is no such member; did you mean %.*s?",
-                     where, TEXT_ARG(nearest));
+        http_problem(call, 400, "unknown-member", "%s%.*s is no member; did you mean %.*s?", where,
+                     TEXT_ARG(key), TEXT_ARG(nearest));
     else
         http_problem(call, 400, "unknown-member",
                      "%sa member is unknown; /openapi.json lists those there are", where);

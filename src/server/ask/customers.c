@@ -44,11 +44,23 @@ void customers_traits(struct http_call *call) {
     http_answer_json(call, 200);
 }
 
+/* The question must be the one that was decided: at the same placement, of the same moment. */
+static enum status decide_as_asked(struct http_call *call, struct engine_view *view,
+                                   const char *customer, int64_t count, struct error *error) {
+    const struct decision_ask ask = {.placement = http_query(call, "placement"),
+                                     .context = http_query(call, "context"),
+                                     .count = (uint32_t)count};
+    enum status status = engine_view_ask(view, &ask, error);
+    return status == STATUS_OK ? engine_view_decide(view, customer, error) : status;
+}
+
 void customers_why_not(struct http_call *call) {
-    int64_t t_ms;
+    int64_t t_ms, count;
     struct text action = http_query(call, "action");
     const char *customer = question_string(call, http_path_word(call, 0));
-    if (customer == NULL || !question_time(call, &t_ms)) return;
+    if (customer == NULL || !question_time(call, &t_ms) ||
+        !question_number(call, "count", 1, DECISION_SLOTS_MAX, 0, &count))
+        return;
     if (action.length == 0) {
         http_problem(call, 400, "invalid",
                      "say which action: ?action=NAME, or ?action=NAME/KEY for one of its rows");
@@ -57,7 +69,7 @@ void customers_why_not(struct http_call *call) {
     struct engine_view *view = question_view(call, ENGINE_VIEW_DECIDING, t_ms);
     if (view == NULL) return;
     struct error error = {0};
-    enum status status = engine_view_decide(view, customer, &error);
+    enum status status = decide_as_asked(call, view, customer, count, &error);
     if (status == STATUS_OK) http_about(call, view->timeline.customer);
     if (status == STATUS_OK) status = answer_why_not(view, action, http_json(call), &error);
     engine_view_give(view);

@@ -147,8 +147,8 @@ class Hosts(Server):
         for options in (["--host", "https://shop.example"], ["--host", "shop.example:80"], ["--host", ""], ["--address", "nowhere.example"],
                         ["--origin", "shop.example"], ["--origin", "https://shop.example/"], ["--origin", "*"], ["--origin", "https://shop.example:443"],
                         ["--origin", "https://*.shop.example"], ["--proxy", "nginx.local"]):
-            with self.assertRaisesRegex(AssertionError, "attune: .*" + options[0]):
-                self.serve(*options).start()
+            with self.assertRaisesRegex(AssertionError, "attune: .*" + options[0]), self.serve(*options):
+                pass
 
 
 class Proxy(Server):
@@ -333,14 +333,14 @@ class Start(Server):
     def test_a_second_one_is_refused(self):
         folder = self.folder()
         with self.serve(folder=folder):
-            with self.assertRaisesRegex(AssertionError, "attune: "):
-                self.serve(folder=folder).start()
+            with self.assertRaisesRegex(AssertionError, "attune: "), self.serve(folder=folder):
+                pass
 
     def test_a_bad_playbook_does_not_start(self):
         folder = self.folder()
         world.write(folder, "playbook.yaml", world.PLAYBOOK.replace("goals: [redeem]", "goals: [redem]"))
-        with self.assertRaisesRegex(AssertionError, r"playbook\.yaml:\d+:\d+: "):
-            self.serve(folder=folder).start()
+        with self.assertRaisesRegex(AssertionError, r"playbook\.yaml:\d+:\d+: "), self.serve(folder=folder):
+            pass
 
     def test_stop_and_start_again(self):
         folder = self.folder()

@@ -239,6 +239,10 @@ class Ask(unittest.TestCase):
         for wrong in ("count=0", "context=7", "context=%7B"):
             self.ask("read", f"/v1/customers/user:ann/why-not?action=boots&{wrong}", code=400)
         self.ask("read", "/v1/customers/user:ann?at=yesterday", code=400)
+        for path in ("customers/user:ann?tine=1", "customers/user:ann/timeline?limt=1", "customers/user:ann/traits?at=%FF", "customers/user:ann/why-not?action=boots&plce=side",
+                     "segments/keen/count?when=now", "events/stream?sorce=web", "events/stream?source=%FF"):
+            self.assertRegex(self.ask("read", f"/v1/{path}", code=400)["type"], "unknown-member$|invalid$")
+        self.assertIn("at,limit,cursor", self.ask("read", "/v1/customers/user:ann/timeline?limt=1", code=400)["detail"])
         self.ask("read", "/v1/customers/user:ann?at=2001-01-01", code=404)
 
     # ---- flags ----

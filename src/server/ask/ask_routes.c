@@ -18,11 +18,14 @@ static const struct http_route routes[] = {
      .handle = flags_evaluate_all},
     {HTTP_POST, "/ofrep/v1/evaluate/flags/{key}", ACCESS_DECIDE, .body_max = QUESTION_BYTES,
      .handle = flags_evaluate},
-    {HTTP_GET, "/v1/customers/{id}", ACCESS_READ, .handle = customers_get},
-    {HTTP_GET, "/v1/customers/{id}/timeline", ACCESS_READ, .handle = customers_timeline},
-    {HTTP_GET, "/v1/customers/{id}/traits", ACCESS_READ, .handle = customers_traits},
-    {HTTP_GET, "/v1/customers/{id}/why-not", ACCESS_READ, .handle = customers_why_not},
-    {HTTP_GET, "/v1/segments/{name}/count", ACCESS_READ, .is_slow = true, .handle = segments_count},
+    {HTTP_GET, "/v1/customers/{id}", ACCESS_READ, .handle = customers_get, .query = "at"},
+    {HTTP_GET, "/v1/customers/{id}/timeline", ACCESS_READ, .handle = customers_timeline,
+     .query = "at,limit,cursor"},
+    {HTTP_GET, "/v1/customers/{id}/traits", ACCESS_READ, .handle = customers_traits, .query = "at"},
+    {HTTP_GET, "/v1/customers/{id}/why-not", ACCESS_READ, .handle = customers_why_not,
+     .query = "at,action,placement,context,count"},
+    {HTTP_GET, "/v1/segments/{name}/count", ACCESS_READ, .is_slow = true, .handle = segments_count,
+     .query = "at"},
 };
 
 struct http_routes ask_routes(void) {

@@ -297,6 +297,22 @@ bool http_authorize(struct http_call *call, struct text key) {
     }
 }
 
+bool guard_query(struct http_call *call) {
+    const char *known = call->route->query;
+    if (known == NULL) return true;
+    enum status status = target_query_check(&call->target, known, http_arena(call));
+    if (status == STATUS_OK) return true;
+    if (status == STATUS_NOT_FOUND)
+        http_problem(call, 400, "unknown-member",
+                     "The query has a parameter that is not known here; known are: %s.", known);
+    else if (status == STATUS_INVALID)
+        http_problem(call, 400, "invalid",
+                     "The query can't be read: percent-encode each value once, as UTF-8.");
+    else
+        http_problem_of(call, status, NULL);
+    return false;
+}
+
 bool guard_key(struct http_call *call) {
     if (call->route->right == ACCESS_NOBODY || call->route->finds_key) return true;
     return http_authorize(call, http_header_key(call));

@@ -52,6 +52,9 @@ struct http_route {
     uint32_t body_max;      /* bytes as they come; 0: it has none */
     uint32_t body_inflated; /* 0: SERVER_BODY_INFLATED */
     void (*handle)(struct http_call *call);
+    /* The parameters of its query, "at,limit": with another one, or with one that can't be decoded,
+     * the answer is 400, so that none is left out without a word. NULL: whatever it has. */
+    const char *query;
 };
 /* A table of routes of one part of the room; http/routes.c lists the tables. */
 struct http_routes {

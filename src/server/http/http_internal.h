@@ -182,6 +182,7 @@ void call_force(struct http_call *call);
 bool guard_host(struct http_call *call);
 bool guard_origin(struct http_call *call);
 bool guard_key(struct http_call *call);
+bool guard_query(struct http_call *call); /* http_route.query */
 /* Answers OPTIONS, a preflight among them. `allow`: the methods of the path. */
 void guard_options(struct http_call *call, const char *allow, bool for_browsers);
 enum status guard_prepare(struct http *http, struct error *error) MUST_USE;

@@ -242,7 +242,7 @@ static void run_handler(struct http_call *call) {
     atomic_store(runs, 1);
     if (guard_stopping(call)) {
         atomic_store_explicit(&call->state, CALL_RUNNING, memory_order_relaxed);
-        call->route->handle(call);
+        if (guard_query(call)) call->route->handle(call);
     }
     atomic_store_explicit(runs, 0, memory_order_release);
 }

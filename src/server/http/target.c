@@ -129,3 +129,30 @@ struct text target_query(const struct target *target, const char *name, struct a
     }
     return (struct text){0};
 }
+
+static bool is_known(struct text name, struct text known) {
+    while (known.length > 0) {
+        uint32_t end = find(known, ',');
+        if (text_equal(name, (struct text){known.at, end})) return true;
+        known = behind(known, end < known.length ? end + 1 : end);
+    }
+    return false;
+}
+
+enum status target_query_check(const struct target *target, const char *known,
+                               struct arena *arena) {
+    struct text rest = target->query;
+    enum status status = STATUS_OK;
+    while (rest.length > 0 && status == STATUS_OK) {
+        uint32_t end = find(rest, '&');
+        struct text pair = {rest.at, end}, key, value;
+        uint32_t equals = find(pair, '=');
+        rest = behind(rest, end < rest.length ? end + 1 : end);
+        if (pair.length == 0) continue;
+        value = equals < pair.length ? behind(pair, equals + 1) : TEXT("");
+        status = percent_decode((struct text){pair.at, equals}, true, arena, &key);
+        if (status == STATUS_OK) status = percent_decode(value, true, arena, &value);
+        if (status == STATUS_OK && !is_known(key, text_from(known))) status = STATUS_NOT_FOUND;
+    }
+    return status;
+}

@@ -36,6 +36,10 @@ enum status target_read(struct target *out, struct text raw, struct arena *arena
  * is malformed or no UTF-8; *is_bad (may be NULL) tells the second case. */
 struct text target_query(const struct target *target, const char *name, struct arena *arena,
                          bool *is_bad);
+/* Can each parameter be decoded, and is it one of `known` ("at,limit")? STATUS_INVALID,
+ * STATUS_NOT_FOUND where not; STATUS_NO_MEMORY. Two '&' in a row are nothing. */
+enum status target_query_check(const struct target *target, const char *known,
+                               struct arena *arena) MUST_USE;
 /* Percent-decodes once into the arena; a text without '%' (and without '+' where `plus` is set) is
  * returned as it is. STATUS_INVALID: a percent sign without two hex digits, a control character, or
  * no UTF-8. */

@@ -70,7 +70,8 @@ static const struct http_route routes[] = {
      .path = "/v1/events/stream",
      .right = ACCESS_READ,
      .is_slow = true,
-     .handle = feed_watch},
+     .handle = feed_watch,
+     .query = "source,name,verdict"},
 };
 
 struct http_routes take_routes(void) {

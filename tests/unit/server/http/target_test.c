@@ -98,6 +98,33 @@ static void parameters_are_found(void **state) {
     arena_clear(&arena);
 }
 
+static void parameters_are_checked(void **state) {
+    static const struct {
+        const char *target;
+        enum status status;
+    } cases[] = {{"/a", STATUS_OK},
+                 {"/a?", STATUS_OK},
+                 {"/a?at=1&limit=2&&at=3&", STATUS_OK},
+                 {"/a?limit", STATUS_OK},
+                 {"/a?%6cimit=2", STATUS_OK},
+                 {"/a?limt=2", STATUS_NOT_FOUND},
+                 {"/a?limi=2", STATUS_NOT_FOUND},
+                 {"/a?at%2Climit=2", STATUS_NOT_FOUND},
+                 {"/a?=2", STATUS_NOT_FOUND},
+                 {"/a?at=1&limits=2", STATUS_NOT_FOUND},
+                 {"/a?at=%q", STATUS_INVALID},
+                 {"/a?at=%FF", STATUS_INVALID},
+                 {"/a?%FF=1", STATUS_INVALID}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct target target;
+        assert_int_equal(read(&target, cases[i].target), STATUS_OK);
+        if (target_query_check(&target, "at,limit", &arena) != cases[i].status)
+            fail_msg("%s", cases[i].target);
+        arena_clear(&arena);
+    }
+}
+
 static void a_full_arena_is_told(void **state) {
     struct arena small;
     struct target target;
@@ -112,7 +139,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(segments_are_decoded_once),  cmocka_unit_test(tricks_are_refused),
         cmocka_unit_test(a_target_may_name_its_host), cmocka_unit_test(limits_are_told),
-        cmocka_unit_test(parameters_are_found),       cmocka_unit_test(a_full_arena_is_told),
+        cmocka_unit_test(parameters_are_found),       cmocka_unit_test(parameters_are_checked),
+        cmocka_unit_test(a_full_arena_is_told),
     };
     arena_init(&arena, 1 << 20);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -42,12 +42,14 @@ static void print_placements(const struct engine_view *view) {
     const struct decision *decision = view->decision;
     const struct placement_rule *placements = view->data->playbook->placements;
     for (uint32_t i = 0; i < decision->placement_count; i++) {
-        struct text name = placements[decision->placements[i]].name;
+        const struct placement_rule *rule = &placements[decision->placements[i]];
         uint32_t count = 0;
         for (uint32_t rank = 0; rank < decision->ranked_count; rank++)
             count += decision->ranked_at[rank] == i;
-        cli_wrap_format(2, "At %.*s: %s%s", TEXT_ARG(name), cli_counted(count, "treatment"),
-                        decision_falls_back(decision, i) ? "; its fallback is shown" : "");
+        cli_wrap_format(2, "At %.*s: %s%s", TEXT_ARG(rule->name), cli_counted(count, "treatment"),
+                        !decision_falls_back(decision, i) ? ""
+                        : rule->fallback_count > 0        ? "; its fallback is shown"
+                                                          : "; it has no fallback");
     }
 }
 

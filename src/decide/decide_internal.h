@@ -91,6 +91,9 @@ enum status standing_words(const struct customer_data *data, const struct treatm
 /* "no consent to personalise is known", of what was stopped at STAGE_CONSENT. */
 enum status consent_words(const struct customer_data *data, const struct treatment_trace *trace,
                           struct buffer *out) MUST_USE;
+/* What is not known of a treatment that stopped at "propensity": the chance of its goal, or what the
+ * goal is worth. */
+const char *propensity_words(const struct treatment_trace *trace);
 /* "the bundle says case only with phone", of what was stopped at STAGE_PLACEMENT for its bundle, or
  * stands elsewhere. */
 enum status placement_words(const struct decider *decider, const struct decision *decision,

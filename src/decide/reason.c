@@ -232,6 +232,14 @@ static struct treatment_trace furthest_of(const struct decision *decision) {
     return furthest;
 }
 
+const char *propensity_words(const struct treatment_trace *trace) {
+    return isnan(trace->propensity)
+               ? "no past treatment has taught the chance of its goal yet; give the action a "
+                 "starting_propensity"
+               : "the value of its goal is not known yet, since none that was reached had a value "
+                 "in the playbook's currency";
+}
+
 /* Of the treatments that were stopped, the one that came furthest tells why there is nothing to
  * offer. */
 static enum status nothing_words(struct decider *decider, const struct decision *decision,
@@ -269,6 +277,8 @@ static enum status nothing_words(struct decider *decider, const struct decision 
         status = append(out, TEXT(" is stopped at \"consent\": "));
         if (status == STATUS_OK) status = consent_words(decider->data, furthest, out);
         return status == STATUS_OK ? append(out, TEXT(".")) : status;
+    case STAGE_PROPENSITY:
+        return buffer_format(out, " is stopped at \"propensity\": %s.", propensity_words(furthest));
     case STAGE_PLACEMENT:
         if (furthest->bundle == NULL && !furthest->elsewhere)
             return append(out, TEXT(" is stopped at \"placement\"."));

@@ -139,13 +139,7 @@ static enum status when_words(const struct decider *decider, const struct decisi
                                         "drop it."
                                       : "; not before the customer agrees.");
     }
-    case STAGE_PROPENSITY:
-        if (!isnan(trace->propensity)) {
-            return buffer_format(out, "; the value of its goal is not known yet: none that was "
-                                      "reached had a value in the playbook's currency.");
-        }
-        return buffer_format(out, "; no past treatment has taught the chance of its goal yet; give "
-                                  "the action a starting_propensity.");
+    case STAGE_PROPENSITY: return buffer_format(out, "; %s.", propensity_words(trace));
     case STAGE_ARBITRATION:
         return buffer_format(out,
                              "; chance %.1f %% × value %s is below its cost %s, so *nothing* wins. "

@@ -32,20 +32,24 @@ sources:
     key: { user_id: customer }
     row_key: call
     properties_at: .
-events: { Call Ended: { minutes: number } }
+events: { Call Ended: { minutes: number }, Order Completed: { tip: money } }
 context: { page: text }
 traits:
   minutes: sum("Call Ended".minutes)
   spend: sum("Order Completed".revenue)
   in_cart: context.page == "cart"
-goals: { order: { event: Order Completed, within: 14d, value: 12 EUR } }
+goals:
+  order: { event: Order Completed, within: 14d, value: 12 EUR }
+  dinner: { event: Order Completed, within: 14d, value: tip * 2 }
 actions:
   beans: { title: Fresh beans, goal: order, starting_propensity: 5%, channels: [web] }
   mug: { title: A mug, goal: order, starting_propensity: 4%, weight: "if(in_cart, 3, 1)", channels: [web] }
   letter: { goal: order, starting_propensity: 4%, channels: [email] }
+  dine: { goal: dinner, starting_propensity: 4%, channels: [app] }
 placements:
   home: { channels: [web], slots: 1, sticky: visit, fallback: { headline: Welcome } }
   post: { channels: [email], fallback: none }
+  table: { channels: [app] }
 policies:
   - { after: Rejected, of: same action, wait: 30d }
   - { never_without: opt_in, channel: email }
@@ -163,6 +167,12 @@ class FirstUse(unittest.TestCase):
         other = self.post("/v1/decide", ask)
         self.assertFalse(other["again"])
         self.assertEqual([slot["treatment"] for slot in other["placements"][0]["treatments"]], ["beans"])
+
+    def test_a_goal_without_a_known_value_is_told(self):
+        self.track(userId="ann", event="Order Completed", messageId="m1")
+        self.assertIn("the value of its goal is not known yet", self.post("/v1/decide", {"customer": "user_id:ann", "placement": "table"})["reason"])
+        self.assertIn("it has no fallback", self.command("decide", "user_id:ann", "--placement", "table", "--dry-run", "--dir", "data"))
+        self.assertIn("its fallback is shown", self.command("decide", "user_id:ann", "--placement", "post", "--dry-run", "--dir", "data"))
 
     def test_decisions_and_outcomes_are_counted(self):
         self.track(userId="ann", event="Order Completed", messageId="m1")

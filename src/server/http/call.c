@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
+#include <math.h>
 #include <stdio.h>
 
 #include "base/memory.h"
@@ -331,7 +332,7 @@ static void log_answer(const struct http_call *call, double seconds) {
         server_log_begin(&line, call->code < 500 ? LOG_INFO : LOG_WARNING, "request");
     json_member_string(writer, "route", call->route != NULL ? call->route->path : "none");
     json_member_count(writer, "code", call->code);
-    json_member_number(writer, "milliseconds", seconds * 1000);
+    json_member_number(writer, "milliseconds", round(seconds * 1e6) / 1000);
     json_member_count(writer, "body_bytes", call->body.length);
     json_member_count(writer, "answer_bytes", call->answer.length);
     json_member_text_or_null(writer, "key", text_from(call->key.id));

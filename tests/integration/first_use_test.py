@@ -32,6 +32,17 @@ sources:
     key: { user_id: customer }
     row_key: call
     properties_at: .
+  erp:
+    format: ndjson
+    arrives: live
+    event: Order Completed
+    time: at
+    key: { user_id: customer }
+    row_key: id
+    row_version: version
+    types: { version: number }
+    properties_at: .
+    properties: { tip: money }
 events: { Call Ended: { minutes: number }, Order Completed: { tip: money } }
 context: { page: text }
 traits:
@@ -150,6 +161,15 @@ class FirstUse(unittest.TestCase):
         signature = hmac.new(b"secret", body.encode(), hashlib.sha256).hexdigest()
         self.server.ask("POST", "/in/calls", body, None, X_Signature=signature, Content_Type="application/x-www-form-urlencoded")
         self.assertEqual(json.loads(self.command("traits", "user_id:ann", "--dir", "data", "--json"))["traits"]["minutes"], 12)
+
+    def test_each_row_of_a_request_is_counted(self):
+        key = self.server.key("--write", "--source", "erp")
+        row = {"id": "7", "at": "2026-05-01T10:00:00Z", "customer": "ann"}
+        told = []
+        for more in ({"version": 2, "tip": "3.00"}, {"version": 2, "tip": "3.00"}, {"version": 1, "tip": "2.00"}, {"version": 3, "tip": "4.00"}):
+            answer = self.server.ask("POST", "/v1/track", json.dumps({**row, **more}), key).json()
+            told.append({name: value for name, value in answer.items() if value and name != "success"})
+        self.assertEqual(told, [{"events": 1}, {"repeats": 1}, {"repeats": 1}, {"corrected": 1}])
 
     # ---- decisions ----
 

@@ -14,8 +14,11 @@ static void answer_json(struct http_call *call, const struct live_call *did) {
     struct json_writer *writer = http_json(call);
     json_write_object_begin(writer);
     json_member_yes_no(writer, "success", true);
-    json_member_count(writer, "events", did->did.events);
-    json_member_count(writer, "repeats", did->did.repeats + did->bad.known_rows);
+    json_member_count(writer, "events", did->did.events + did->did.joined);
+    json_member_count(writer, "repeats",
+                      did->did.repeats + did->did.older + did->did.left + did->bad.known_rows);
+    if (did->did.corrected > 0) json_member_count(writer, "corrected", did->did.corrected);
+    if (did->did.retracted > 0) json_member_count(writer, "retracted", did->did.retracted);
     json_member_count(writer, "quarantined", did->bad.rows);
     json_member_count(writer, "turned_away", did->did.turned_away);
     json_write_object_end(writer);

@@ -14,7 +14,8 @@
  * (ingest/map/segment.h).
  *
  * The answer is {"success": true}. Behind a key that is not public it also says how many events
- * were new, repeats and quarantined; a public key learns nothing of what is stored. */
+ * were new, repeats and quarantined, and how many stored rows were corrected or retracted where any
+ * were; a public key learns nothing of what is stored. */
 #ifndef SERVER_TAKE_SEGMENT_H
 #define SERVER_TAKE_SEGMENT_H
 

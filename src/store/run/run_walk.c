@@ -107,8 +107,9 @@ enum status run_walk_init(struct run_walk *walk, struct run *const *runs, uint32
     for (uint32_t r = 0; r < run_count; r++) {
         struct run_cursor *cursor = &walk->cursors[r];
         cursor->next = lower_bound(cursor->customer, 0, cursor->count, range.from);
-        if (range.to != ID_NONE)
-            cursor->count = lower_bound(cursor->customer, cursor->next, cursor->count, range.to);
+        /* The rows of nobody stand last, and are in no share: a cursor that had one of them ahead
+         * would look for the next share for ever. */
+        cursor->count = lower_bound(cursor->customer, cursor->next, cursor->count, range.to);
         run_walk_settle(walk, r);
     }
     return STATUS_OK;

@@ -119,6 +119,28 @@ static void shares_make_the_whole(void **state) {
     }
 }
 
+/* Rows whose persona has no customer stand last in a run; no share has them, and each one ends. */
+static void rows_of_nobody_end_each_share(void **state) {
+    (void)state;
+    static uint8_t seen[RUNS][PERSONAS];
+    for (uint32_t parts = 1; parts < 9; parts++) {
+        uint32_t taken = 0, nobodys = 0, entries = 0;
+        make_runs(701, 0);
+        for (uint32_t p = 0; p < PERSONAS; p += 7) then[p] = now[p] = ID_NONE;
+        for (uint32_t r = 0; r < RUNS; r++) {
+            uint32_t count = runs[r].info.entry_count;
+            qsort(entry_persona[r], count, sizeof **entry_persona, by_customer);
+            for (uint32_t e = 0; e < count; e++) entry_customer[r][e] = then[entry_persona[r][e]];
+            for (uint32_t e = 0; e < count; e++) nobodys += entry_customer[r][e] == ID_NONE;
+            entries += count;
+        }
+        assert_true(nobodys > 0);
+        for (uint32_t part = 0; part < parts; part++)
+            taken += walk_range(now, (struct run_walk_range){0, ID_NONE, part, parts}, seen);
+        assert_int_equal(taken, entries - nobodys);
+    }
+}
+
 /* Who is taken without being next has nothing, and the walk goes on. */
 static void who_is_not_next_has_no_slices(void **state) {
     (void)state;
@@ -160,6 +182,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_entry_is_taken_once),
         cmocka_unit_test(shares_make_the_whole),
+        cmocka_unit_test(rows_of_nobody_end_each_share),
         cmocka_unit_test(who_is_not_next_has_no_slices),
         cmocka_unit_test(no_memory_is_a_status),
     };

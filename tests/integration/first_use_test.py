@@ -40,6 +40,7 @@ sources:
     key: { user_id: customer }
     row_key: id
     row_version: version
+    retract_when: { deleted: "*" }
     types: { version: number }
     properties_at: .
     properties: { tip: money }
@@ -170,6 +171,14 @@ class FirstUse(unittest.TestCase):
             answer = self.server.ask("POST", "/v1/track", json.dumps({**row, **more}), key).json()
             told.append({name: value for name, value in answer.items() if value and name != "success"})
         self.assertEqual(told, [{"events": 1}, {"repeats": 1}, {"repeats": 1}, {"corrected": 1}])
+
+    def test_a_flag_that_says_yes_retracts(self):
+        key = self.server.key("--write", "--source", "erp")
+        for number, (flag, kept) in enumerate(((True, 0), ("yes", 0), ("True", 0), (1, 0), ("2026-05-02", 0), (False, 1), ("no", 1), (0, 1), (None, 1), ("", 1))):
+            row = {"id": f"f{number}", "at": "2026-05-01T10:00:00Z", "customer": f"c{number}", "tip": "3.00"}
+            for more in ({"version": 1}, {"version": 2, "deleted": flag}):
+                answer = self.server.ask("POST", "/v1/track", json.dumps({**row, **more}), key)
+            self.assertEqual("retracted" in answer.json(), not kept, (flag, answer.body))
 
     # ---- decisions ----
 

@@ -297,9 +297,11 @@ static enum status read_version(struct mapper *mapper, struct row_facts *facts) 
 }
 
 /* Does the cell hold a value? "*" stands for any, as for a column deleted_at. Fillers are no value,
- * and neither is a 0 of a flag. */
+ * and neither is a 0 of a flag; but its yes is one, although it names nobody. */
 static bool is_a_value(struct text text) {
     text = text_trim(text);
+    if (text_equal_ignoring_case(text, TEXT("true")) || text_equal_ignoring_case(text, TEXT("yes")))
+        return true;
     return text.length > 0 && !text_equal(text, TEXT("0")) && canonical_filler(text) == FILLER_NONE;
 }
 

@@ -80,8 +80,18 @@ async function throughNode(server, key, name, kills) {
     checkViews(await arrived(server, `email:${run}@a.example`), run);
 }
 
-async function throughPage(server, origin, browser, page, kills) {
+/** The shop's own server knows the customer; what a page says of who it is, is a claim. */
+async function makeKnown(server, key, run) {
+    const answer = await fetch(`${server.url}/v1/identify`, {
+        method: 'POST', headers: { authorization: `Basic ${btoa(`${key}:`)}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ userId: run, traits: { plan: 'silver' } }),
+    });
+    assert.equal(answer.status, 200);
+}
+
+async function throughPage(server, origin, browser, page, shop, kills) {
     const run = `${page.replace(/\W+/g, '-')}-${kills ? 'killed' : 'plain'}`;
+    await makeKnown(server, shop, run);
     await browser.go(origin + page);
     for (let waited = 0; !(await browser.run('return window.ready === true')); waited++) {
         assert.ok(waited < 100, `${page} is not ready`);
@@ -89,7 +99,9 @@ async function throughPage(server, origin, browser, page, kills) {
     }
     await browser.run('window.identify(arguments[0])', run);
     await sendThroughDeath(server, (step) => browser.run('window.send(arguments[0], arguments[1])', run, step), kills);
-    checkViews(await arrived(server, `user:${run}`), run);
+    const events = await arrived(server, `user:${run}`);
+    checkViews(events, run);
+    for (const event of events) assert.equal(event.trust, 'claimed');
 }
 
 async function main() {
@@ -119,7 +131,7 @@ async function main() {
             for (const path of Object.keys(site.pages)) {
                 for (const kills of [false, true])
                     await test(`${path} in Chromium${kills ? ', the server killed' : ''}`,
-                        () => throughPage(server, pageServer.origin, browser, path, kills));
+                        () => throughPage(server, pageServer.origin, browser, path, shop, kills));
             }
         }
     } finally {

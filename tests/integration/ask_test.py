@@ -54,6 +54,7 @@ class Ask(unittest.TestCase):
         self.data = tempfile.mkdtemp(prefix="data-", dir=self.folder)
         self.keys = {right: self.add_key(f"--{right}") for right in ("decide", "read", "admin")}
         self.keys["write"] = self.add_key("--write", "--source", "shop")
+        self.keys["page"] = self.add_key("--write", "--source", "shop", "--public")
         self.start()
 
     def add_key(self, *words):
@@ -244,6 +245,13 @@ class Ask(unittest.TestCase):
             self.assertRegex(self.ask("read", f"/v1/{path}", code=400)["type"], "unknown-member$|invalid$")
         self.assertIn("at,limit,cursor", self.ask("read", "/v1/customers/user:ann/timeline?limt=1", code=400)["detail"])
         self.ask("read", "/v1/customers/user:ann?at=2001-01-01", code=404)
+
+    def test_what_a_page_says_is_marked(self):
+        self.track("ann")
+        for body in ({"userId": "ann", "anonymousId": "k1", "event": "Page Viewed"}, {"anonymousId": "k1", "event": "Page Viewed"}):
+            self.ask("page", "/v1/track", body)
+        events = self.ask("read", "/v1/customers/user:ann/timeline")["events"]
+        self.assertEqual([event["trust"] for event in events], ["claimed", "claimed", "verified"])
 
     # ---- flags ----
 

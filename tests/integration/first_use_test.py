@@ -43,7 +43,6 @@ sources:
     retract_when: { deleted: "*" }
     types: { version: number }
     properties_at: .
-    properties: { tip: money }
 events: { Call Ended: { minutes: number }, Order Completed: { tip: money } }
 context: { page: text }
 traits:
@@ -171,6 +170,21 @@ class FirstUse(unittest.TestCase):
             answer = self.server.ask("POST", "/v1/track", json.dumps({**row, **more}), key).json()
             told.append({name: value for name, value in answer.items() if value and name != "success"})
         self.assertEqual(told, [{"events": 1}, {"repeats": 1}, {"repeats": 1}, {"corrected": 1}])
+
+    def test_rows_of_a_source_of_ones_own(self):
+        key = self.server.key("--write", "--source", "erp")
+        rows = [{"id": str(number), "at": "2026-05-01T10:00:00Z", "customer": "dan", "tip": "3.00", "version": 1} for number in range(6)]
+        for path, body, count in (("track", rows[0], 1), ("batch", {"batch": rows[1:3]}, 2), ("batch", rows[3:5], 2), ("import", rows[5], 1),
+                                  ("batch", {"writeKey": key, "batch": []}, 0)):
+            for what in ("events", "repeats") if count else ():
+                answer = self.server.ask("POST", f"/v1/{path}", json.dumps(body), key).json()
+                self.assertEqual({name: value for name, value in answer.items() if value and name != "success"}, {what: count}, (path, body))
+        events = self.server.ask("GET", "/v1/customers/user_id:dan/timeline", None, self.read).json()["events"]
+        self.assertEqual(len(events), 6)
+        self.assertFalse(any("receivedAt" in event["properties"] or "type" in event["properties"] for event in events), events)
+        self.server.ask("POST", "/v1/track", json.dumps({**rows[0], "id": "k", "at": "never", "writeKey": key}))
+        self.assertNotIn(key, self.command("quarantine", "list", "--dir", "data", "--json") + self.command(
+            "quarantine", "show", re.findall(r"^ *1  erp +(\d+) ", self.rows(), re.M)[0], "--dir", "data"))
 
     def test_a_flag_that_says_yes_retracts(self):
         key = self.server.key("--write", "--source", "erp")

@@ -28,6 +28,34 @@ enum status message_body_row(struct text body, const char *type, int64_t receive
     return STATUS_OK;
 }
 
+/* How many items the list has, which go to `rows` where it is not NULL; 0: it can't be taken apart.
+ */
+static size_t list_items(struct text list, struct ingest_live_row *rows) {
+    const char *at = list.at + 1, *end = list.at + list.length - 1;
+    size_t count = 0;
+    while ((at = json_skip_space(at, end)) < end) {
+        struct text item = json_value_at(&at, end);
+        if (item.length == 0) return 0;
+        if (rows != NULL) rows[count] = (struct ingest_live_row){.body = item};
+        count++;
+    }
+    return count;
+}
+
+enum status message_body_plain(struct text body, struct arena *arena, struct ingest_live_row **out,
+                               size_t *count) {
+    struct text batch = json_member_as_written(body, TEXT("batch"));
+    if (batch.at != NULL && stands_in(batch, '[', ']')) body = batch;
+    *count = stands_in(body, '[', ']') ? list_items(body, NULL) : 0;
+    *out = arena_calloc(arena, *count + 1, sizeof **out);
+    if (*out == NULL) return STATUS_NO_MEMORY;
+    if (*count > 0) (void)list_items(body, *out);
+    if (*count > 0) return STATUS_OK;
+    (*out)[0] = (struct ingest_live_row){.body = body};
+    *count = 1;
+    return STATUS_OK;
+}
+
 /* A string that needs no unescaping, as keys are. */
 struct text message_body_key(struct text body) {
     struct text written = json_member_as_written(body, TEXT("writeKey"));

@@ -17,6 +17,11 @@
  * NO_MEMORY. */
 enum status message_body_row(struct text body, const char *type, int64_t received_ms,
                              struct arena *arena, struct ingest_live_row *out) MUST_USE;
+/* The same of a source that is no `format: segment`: nothing is added to its rows, since each
+ * member may be a property, and a retry must say the same again. Each item of a list, or of
+ * `batch` in an object, is a row; what can't be taken apart is one. OK or NO_MEMORY. */
+enum status message_body_plain(struct text body, struct arena *arena, struct ingest_live_row **out,
+                               size_t *count) MUST_USE;
 /* `writeKey` of a JSON object, as its bytes stand there; empty where it has none. */
 struct text message_body_key(struct text body);
 /* Base64, also of its alphabet for addresses, with or without padding; a '+' may have become a

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/take/segment.h"
 
+#include "server/server_internal.h"
 #include "server/take/message_body.h"
 #include "server/take/take.h"
 
@@ -38,20 +39,38 @@ static void answer_pixel(struct http_call *call, const struct live_call *did) {
 
 /* ---- one body ---- */
 
+/* A source that the playbook does not have is told of by take_rows. */
+static bool is_plain(struct http_call *call) {
+    struct in_force *in_force = in_force_hold(http_server(call)->engine);
+    const struct playbook *playbook = in_force->data.playbook;
+    uint32_t index = playbook == NULL
+                         ? UINT32_MAX
+                         : playbook_source_find(playbook, text_from(http_key(call)->source));
+    bool plain = index != UINT32_MAX && !playbook->sources[index].segment;
+    in_force_drop(in_force);
+    return plain;
+}
+
 /* Stores what the call's key may send. `type` NULL: a batch. `in_body` is the key that the body
  * itself has, which may be another one. */
 static void take_body(struct http_call *call, struct text body, const char *type, struct text key,
                       struct text in_body,
                       void (*answer)(struct http_call *call, const struct live_call *did)) {
-    struct ingest_live_row row;
-    if (message_body_row(body, type, http_received_ms(call), http_arena(call), &row) != STATUS_OK) {
+    struct ingest_live_row row, *all = &row;
+    size_t count = 1;
+    enum status status = is_plain(call) ? message_body_plain(body, http_arena(call), &all, &count)
+                                        : message_body_row(body, type, http_received_ms(call),
+                                                           http_arena(call), &row);
+    if (status != STATUS_OK) {
         http_problem_of(call, STATUS_NO_MEMORY, NULL);
         return;
     }
-    row.hidden = in_body;
-    row.secret = key;
+    /* An item of a batch stands behind the key, or before it, and never around it. */
+    if (all[0].body.at <= in_body.at && in_body.at < all[0].body.at + all[0].body.length)
+        all[0].hidden = in_body;
+    for (size_t i = 0; i < count; i++) all[i].secret = key;
     struct take_rows rows = {
-        .source = text_from(http_key(call)->source), .rows = &row, .count = 1, .answer = answer};
+        .source = text_from(http_key(call)->source), .rows = all, .count = count, .answer = answer};
     take_rows(call, &rows);
 }
 

@@ -7,10 +7,11 @@
  *   POST /api/s/{type}, /api/s/s2s/{type}               one message, as Jitsu's
  *   POST /v1/m                                          how the SDK itself is doing: not kept
  *
- * The key names the source, which must be `format: segment` and `arrives: live`. The body is JSON
- * whatever its Content-Type says (one browser SDK posts text/plain), and may be gzip. The type of a
- * message that says none is that of the path; a list of messages is a batch, and so is a single
- * message where the path says batch. Times are corrected by the client's own clock
+ * The key names the source, which must be `arrives: live`. Where it is no `format: segment`, the
+ * object, or each item of a list or of `batch`, is a row for its mapping, as it is. The body is
+ * JSON whatever its Content-Type says (one browser SDK posts text/plain), and may be gzip. The
+ * type of a message that says none is that of the path; a list of messages is a batch, and so is a
+ * single message where the path says batch. Times are corrected by the client's own clock
  * (ingest/map/segment.h).
  *
  * The answer is {"success": true}. Behind a key that is not public it also says how many events

@@ -255,5 +255,5 @@ class FirstUse(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    ATTUNE = sys.argv[1]
+    ATTUNE = os.path.abspath(sys.argv[1])
     unittest.main(argv=[sys.argv[0], *sys.argv[2:]])

@@ -315,8 +315,10 @@ void decide_post(struct http_call *call) {
     http_defer(call);
     for (uint32_t i = 0; i < batch->count; i++) {
         struct decide_request *request = &batch->request[i];
-        request->status = live_decide(engine, &request->ask, &request->error);
-        if (request->status != STATUS_OK) one_less(batch);
+        struct error error = {0};
+        /* Where it is taken, `answered` may have come already, and has set the status. */
+        enum status status = live_decide(engine, &request->ask, &error);
+        if (status != STATUS_OK) answered(request, status, &error);
     }
     one_less(batch);
 }

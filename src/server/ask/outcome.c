@@ -189,8 +189,10 @@ void outcome_post(struct http_call *call) {
         outcome->batch = batch;
         outcome->outcome.answered = answered;
         outcome->outcome.context = outcome;
-        outcome->status = live_outcome_tell(engine, &outcome->outcome, &outcome->error);
-        if (outcome->status != STATUS_OK) one_less(batch);
+        struct error error = {0};
+        /* Where it is taken, `answered` may have come already, and has set the status. */
+        enum status status = live_outcome_tell(engine, &outcome->outcome, &error);
+        if (status != STATUS_OK) answered(outcome, status, NULL, &error);
     }
     one_less(batch);
 }

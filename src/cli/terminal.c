@@ -294,7 +294,7 @@ void cli_csv(FILE *file, struct text text) {
     for (uint32_t i = 0; i < text.length; i++)
         quote |= strchr(",\"\r\n", text.at[i]) != NULL && text.at[i] != '\0';
     if (!quote) {
-        fwrite(text.at, 1, text.length, file);
+        if (text.length > 0) fwrite(text.at, 1, text.length, file); /* an empty one may be NULL */
         return;
     }
     fputc('"', file);

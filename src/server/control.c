@@ -30,6 +30,7 @@ struct control {
     struct engine *engine;
     control_run_fn run;
     pthread_t thread;
+    bool is_started;
     _Atomic bool ends;
     int listener;
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
@@ -204,8 +205,6 @@ enum status control_open(struct control **out, struct engine *engine, const char
     control->listener = -1;
     enum status status = address_of(directory, &address, error);
     if (status == STATUS_OK) status = listen_at(control, &address, error);
-    if (status == STATUS_OK && pthread_create(&control->thread, NULL, run_control, control) != 0)
-        status = error_set(error, STATUS_LIMIT, "the system gives no thread");
     if (status == STATUS_OK) {
         *out = control;
         return STATUS_OK;
@@ -215,10 +214,16 @@ enum status control_open(struct control **out, struct engine *engine, const char
     return status;
 }
 
+enum status control_start(struct control *control, struct error *error) {
+    control->is_started = pthread_create(&control->thread, NULL, run_control, control) == 0;
+    return control->is_started ? STATUS_OK
+                               : error_set(error, STATUS_LIMIT, "the system gives no thread");
+}
+
 void control_close(struct control *control) {
     if (control == NULL) return;
     atomic_store(&control->ends, true);
-    pthread_join(control->thread, NULL);
+    if (control->is_started) pthread_join(control->thread, NULL);
     close(control->listener);
     (void)!unlink(control->path);
     memory_free(control);

@@ -16,7 +16,9 @@
  * 0600. A caller that goes away, or sends a byte, cancels its command; so does the server when it
  * stops. A command that reads a pipe or a terminal ends then, too, whoever holds its other end.
  *
- * Threads: control_open starts one, which runs all commands; control_close ends it. */
+ * Threads: control_start starts one, which runs all commands; control_close ends it. While it runs
+ * a command, what the standard streams are is the command's (cli/served.h), so nobody else may
+ * print from control_start to control_close. */
 #ifndef SERVER_CONTROL_H
 #define SERVER_CONTROL_H
 
@@ -49,6 +51,8 @@ typedef int (*control_run_fn)(struct engine *engine, const struct control_comman
 
 enum status control_open(struct control **out, struct engine *engine, const char *directory,
                          control_run_fn run, struct error *error) MUST_USE;
+/* From now on commands are run; callers who came before have waited. Once. */
+enum status control_start(struct control *control, struct error *error) MUST_USE;
 /* Cancels what runs and waits for its end. NULL is allowed. */
 void control_close(struct control *control);
 

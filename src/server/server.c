@@ -108,6 +108,10 @@ static void tick_audit(struct server *server) {
 
 enum status server_run(struct server *server, struct error *error) {
     const struct server_options *options = &server->options;
+    if (server->control != NULL) {
+        enum status status = control_start(server->control, error);
+        if (status != STATUS_OK) return status;
+    }
     while (!atomic_load(&server->is_stopped)) {
         wait_for_work(server);
         reload_work(server);

@@ -115,13 +115,12 @@ enum status http_start(struct http **out, struct server *server, struct error *e
         status = router_create(&http->router, server->options.first_party_path, error);
     if (status == STATUS_OK) status = listen_on(http, error);
     if (status == STATUS_OK) read_port(http);
+    *out = http; /* before the first request can come, whose handler may ask for it */
     if (status == STATUS_OK) status = start_daemon(http, error);
-    if (status != STATUS_OK) {
-        http_destroy(http);
-        return status;
-    }
-    *out = http;
-    return STATUS_OK;
+    if (status == STATUS_OK) return STATUS_OK;
+    *out = NULL;
+    http_destroy(http);
+    return status;
 }
 
 enum status http_check(const struct server_options *options, struct error *error) {

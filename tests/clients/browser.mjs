@@ -64,6 +64,14 @@ export class Browser {
         return this.call('POST', '/url', { url });
     }
 
+    /** Opens a page that this browser has never seen. */
+    async newDevice(url) {
+        await this.go(url);
+        await this.run('localStorage.clear(); sessionStorage.clear();');
+        await this.call('DELETE', '/cookie');
+        await this.go(url);
+    }
+
     /** Runs a function of the page that may return a promise. */
     run(script, ...args) {
         return this.call('POST', '/execute/sync', { script, args });

@@ -92,7 +92,7 @@ async function makeKnown(server, key, run) {
 async function throughPage(server, origin, browser, page, shop, kills) {
     const run = `${page.replace(/\W+/g, '-')}-${kills ? 'killed' : 'plain'}`;
     await makeKnown(server, shop, run);
-    await browser.go(origin + page);
+    await browser.newDevice(origin + page); // a device counts for the first whom it claims to be
     for (let waited = 0; !(await browser.run('return window.ready === true')); waited++) {
         assert.ok(waited < 100, `${page} is not ready`);
         await sleep(200);

@@ -180,6 +180,8 @@ void json_member_count(struct json_writer *writer, const char *key, uint64_t cou
 void json_member_yes_no(struct json_writer *writer, const char *key, bool yes);
 void json_member_null(struct json_writer *writer, const char *key);
 void json_member_time(struct json_writer *writer, const char *key, int64_t time_ms);
+/* 0, which stands for no time, becomes null. */
+void json_member_time_or_null(struct json_writer *writer, const char *key, int64_t time_ms);
 /* STATUS_OK, or the first failure. */
 enum status json_writer_status(const struct json_writer *writer) MUST_USE;
 

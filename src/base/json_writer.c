@@ -270,6 +270,13 @@ void json_member_time(struct json_writer *writer, const char *key, int64_t time_
     json_write_time(writer, time_ms);
 }
 
+void json_member_time_or_null(struct json_writer *writer, const char *key, int64_t time_ms) {
+    if (time_ms != 0)
+        json_member_time(writer, key, time_ms);
+    else
+        json_member_null(writer, key);
+}
+
 enum status json_writer_status(const struct json_writer *writer) {
     return writer->status;
 }

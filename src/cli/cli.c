@@ -137,7 +137,7 @@ static const struct option options[] = {
     {"event", "NAME", "only events of this name; * stands for anything",
      offsetof(struct cli, event), false, false},
     {"verdict", "WORD",
-     "only these, apart by commas: accepted, repeat, quarantined, turned_away, refused",
+     "only these, apart by commas: clean, dark, quarantined, repeated, turned_away, refused",
      offsetof(struct cli, verdict), false, false},
     {"key-file", "FILE", "the key stands in this file (default $ATTUNE_KEY)",
      offsetof(struct cli, key_file), false, false},

@@ -94,6 +94,9 @@ int cli_fail_text(const char *format, ...) PRINTF_LIKE(1, 2);
 struct engine *cli_open(const struct cli *cli, bool create, bool read_only);
 /* Closes what cli_open gave. */
 void cli_close(struct engine *engine);
+/* Reads a whole number of an option; *out stays where none was given. False after printing what is
+ * wrong. */
+bool cli_number(const char *option, const char *text, int64_t least, int64_t most, int64_t *out);
 /* --threads (0: none was given) and --nice; false after printing what is wrong. */
 bool cli_share(const struct cli *cli, uint32_t *threads, int *niceness);
 /* Prints one line for each error: FILE:LINE:COLUMN: what, and what to write instead. `kind` stands

@@ -143,10 +143,7 @@ static int write_keys(const struct access_key *keys, size_t count) {
     for (size_t i = 0; i < count; i++) {
         json_write_object_begin(writer);
         write_key(writer, &keys[i]);
-        if (keys[i].revoked_ms != 0)
-            json_member_time(writer, "revoked", keys[i].revoked_ms);
-        else
-            json_member_null(writer, "revoked");
+        json_member_time_or_null(writer, "revoked", keys[i].revoked_ms);
         json_write_object_end(writer);
     }
     json_write_array_end(writer);

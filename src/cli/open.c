@@ -14,8 +14,7 @@ void cli_playbook_errors(FILE *file, const char *path, const char *kind,
     if (errors->dropped > 0) fprintf(file, "… and %u more\n", errors->dropped);
 }
 
-static bool read_number(const char *option, const char *text, int64_t least, int64_t most,
-                        int64_t *out) {
+bool cli_number(const char *option, const char *text, int64_t least, int64_t most, int64_t *out) {
     if (text == NULL ||
         (text_to_int64(text_from(text), out) == STATUS_OK && *out >= least && *out <= most))
         return true;
@@ -26,8 +25,8 @@ static bool read_number(const char *option, const char *text, int64_t least, int
 
 bool cli_share(const struct cli *cli, uint32_t *threads, int *niceness) {
     int64_t number = 0, nice = 0;
-    if (!read_number("threads", cli->threads, 1, WALK_THREADS_MAX, &number) ||
-        !read_number("nice", cli->nice, 0, JOB_NICENESS_MAX, &nice))
+    if (!cli_number("threads", cli->threads, 1, WALK_THREADS_MAX, &number) ||
+        !cli_number("nice", cli->nice, 0, JOB_NICENESS_MAX, &nice))
         return false;
     *threads = (uint32_t)number;
     *niceness = (int)nice;

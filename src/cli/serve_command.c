@@ -29,17 +29,6 @@ static void set_handler(int signal_number, void (*handler)(int)) {
     (void)!sigaction(signal_number, &action, NULL);
 }
 
-static bool read_figure(const char *option, const char *text, int64_t least, int64_t most,
-                        int64_t fallback, int64_t *out) {
-    *out = fallback;
-    if (text == NULL ||
-        (text_to_int64(text_from(text), out) == STATUS_OK && *out >= least && *out <= most))
-        return true;
-    cli_fail_text("--%s %s: write a number from %lld to %lld", option, text, (long long)least,
-                  (long long)most);
-    return false;
-}
-
 /* Commands that are handed over run in their callers' working directories (server/control.h), so
  * the server's own paths must not depend on one. */
 static bool make_absolute(const char *path, char out[FILE_PATH_MAX]) {
@@ -55,11 +44,11 @@ static bool make_absolute(const char *path, char out[FILE_PATH_MAX]) {
 static char directory[FILE_PATH_MAX], playbook[FILE_PATH_MAX];
 
 static bool read_options(const struct cli *cli, struct server_options *out) {
-    int64_t port = 0, connections = 0, threads = 0, patience = 0;
-    if (!read_figure("port", cli->port, 0, UINT16_MAX, SERVER_PORT, &port) ||
-        !read_figure("connections", cli->connections, 1, 1 << 20, 0, &connections) ||
-        !read_figure("patience", cli->patience, 1, 3600, 0, &patience) ||
-        !read_figure("threads", cli->threads, 1, 16, 0, &threads) ||
+    int64_t port = SERVER_PORT, connections = 0, threads = 0, patience = 0;
+    if (!cli_number("port", cli->port, 0, UINT16_MAX, &port) ||
+        !cli_number("connections", cli->connections, 1, 1 << 20, &connections) ||
+        !cli_number("patience", cli->patience, 1, 3600, &patience) ||
+        !cli_number("threads", cli->threads, 1, 16, &threads) ||
         !make_absolute(cli->directory, directory) ||
         (cli->playbook != NULL && !make_absolute(cli->playbook, playbook)))
         return false;

@@ -278,9 +278,7 @@ int command_tail(struct cli *cli) {
     int code = read_url(&tail, cli->word_count > 0 ? cli->words[0] : USUAL_URL);
     if (code == EXIT_OK) code = read_key(&tail);
     if (code != EXIT_OK) return code;
-    if (cli->messages != NULL &&
-        (text_to_int64(text_from(cli->messages), &count) != STATUS_OK || count <= 0))
-        return cli_fail_text("--messages %s: write a number from 1 on", cli->messages);
+    if (!cli_number("messages", cli->messages, 1, INT64_MAX, &count)) return EXIT_FAILED;
     tail.wanted = (uint64_t)count;
     build_path(&tail);
     if (json_parser_create(&tail.json, LINE_BYTES_MAX) != STATUS_OK)

@@ -8,17 +8,6 @@ struct count_part {
     uint64_t customers, in, unknown, limited;
 };
 
-/* Traits read only earlier ones, so one pass from the last to the first finds all of them. */
-static void want_trait(const struct playbook *playbook, uint32_t trait, bool *wanted) {
-    wanted[trait] = true;
-    for (uint32_t i = trait + 1; i-- > 0;) {
-        uint32_t reads[PLAYBOOK_TRAITS_MAX];
-        if (!wanted[i]) continue;
-        uint32_t count = expr_traits(playbook->traits[i].program, reads, PLAYBOOK_TRAITS_MAX);
-        for (uint32_t k = 0; k < count && k < PLAYBOOK_TRAITS_MAX; k++) wanted[reads[k]] = true;
-    }
-}
-
 static enum status visit(void *state, struct walker *walker, const struct timeline *timeline,
                          struct error *error) {
     struct count_part *part = state;
@@ -63,7 +52,8 @@ enum status segment_count_measure(const struct customer_data *data,
     void *states[WALK_THREADS_MAX];
     uint32_t threads = options->threads == 0 ? 1 : options->threads;
     if (threads > WALK_THREADS_MAX) threads = WALK_THREADS_MAX;
-    want_trait(data->playbook, options->trait, wanted);
+    wanted[options->trait] = true;
+    profile_want_read(data->playbook, wanted);
     for (uint32_t i = 0; i < threads; i++) {
         parts[i] = (struct count_part){options->trait, options->as_of.t_ms, wanted, 0, 0, 0, 0};
         states[i] = &parts[i];

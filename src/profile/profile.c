@@ -252,6 +252,19 @@ static bool is_wanted(const struct profile *profile, uint32_t trait) {
     return profile->wanted == NULL || profile->wanted[trait];
 }
 
+void profile_want(const struct expr_program *program, bool *wanted) {
+    uint32_t reads[PLAYBOOK_TRAITS_MAX];
+    uint32_t count = program == NULL ? 0 : expr_traits(program, reads, PLAYBOOK_TRAITS_MAX);
+    for (uint32_t i = 0; i < count && i < PLAYBOOK_TRAITS_MAX; i++) wanted[reads[i]] = true;
+}
+
+/* Traits read only earlier ones, so one pass from the last to the first finds all of them. */
+void profile_want_read(const struct playbook *playbook, bool *wanted) {
+    for (uint32_t i = playbook->trait_count; i-- > 0;) {
+        if (wanted[i]) profile_want(playbook->traits[i].program, wanted);
+    }
+}
+
 const struct value *profile_at(struct profile *profile, const struct timeline *timeline,
                                int64_t t_ms) {
     return profile_at_for(profile, timeline, t_ms, NULL);

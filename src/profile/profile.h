@@ -75,6 +75,10 @@ const struct value *profile_at_for(struct profile *profile, const struct timelin
 /* What is said of the moment, by index of the context property, from the next profile_at on;
  * borrowed. NULL, which it is at first: nothing. */
 void profile_say(struct profile *profile, const struct value *context);
+/* Marks the traits (by trait index) that an expression reads (NULL: none); and those that marked
+ * ones read in turn. */
+void profile_want(const struct expr_program *program, bool *wanted);
+void profile_want_read(const struct playbook *playbook, bool *wanted);
 /* Prepares for many treatments of this set: what can be computed for all of them at once is. Call
  * it after profile_at; the set must stay valid. The values are the same. */
 void profile_for_all(struct profile *profile, const struct treatment_set *treatments);

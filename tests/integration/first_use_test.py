@@ -228,8 +228,8 @@ class FirstUse(unittest.TestCase):
             self.post("/v1/outcome", {"decision": first["decision"], "outcome": "shown"})
         text = self.server.ask("GET", "/metrics", None, self.read).body.decode()
         counted = {name: int(re.search(rf"^attune_{name} (\d+)$", text, re.M).group(1)) for name in
-                   ("decisions_total", "decisions_repeated_total", "evaluations_total", "decisions_fallback_total", "outcomes_total")}
-        self.assertEqual(counted, {"decisions_total": 2, "decisions_repeated_total": 1, "evaluations_total": 1, "decisions_fallback_total": 1,
+                   ("decisions_total", "decisions_repeated_total", "dry_runs_total", "decisions_fallback_total", "outcomes_total")}
+        self.assertEqual(counted, {"decisions_total": 2, "decisions_repeated_total": 1, "dry_runs_total": 1, "decisions_fallback_total": 1,
                                    "outcomes_total": 1})
 
     def test_a_sum_of_two_currencies_says_why_it_is_unknown(self):

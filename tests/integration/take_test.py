@@ -298,6 +298,14 @@ class Take(unittest.TestCase):
             self.assertIsInstance(config["source"]["config"], dict)
         self.assertEqual(self.server.ask("GET", "/assets/x1/v1/customers/x/traits").status, 404)
 
+    def test_a_head_of_the_pixel_stores_nothing(self):
+        user = self.user()
+        message = json.dumps({**self.visit(user), "writeKey": self.server.page_key}).encode()
+        path = "/v1/pixel/track?data=" + base64.urlsafe_b64encode(message).decode().rstrip("=")
+        for method in ("HEAD", "HEAD", "GET"):
+            self.assertEqual(self.server.ask(method, path).status, 200)
+        self.assertEqual(self.server.clicks("anonymous_id:" + user), 1)
+
     def test_the_script(self):
         self.assertEqual(self.server.ask("GET", "/script.js").status, 404)
         with open(os.path.join(self.server.folder, "data", "script.js"), "w", encoding="utf-8") as file:
@@ -312,11 +320,12 @@ class Take(unittest.TestCase):
         tail, user = self.tail(), self.user()
         self.server.send("/v1/track", {**self.click(user, messageId="t1"), "traits": {"email": "ann@shop.example"}})
         self.server.send("/v1/batch", {"batch": [self.click(user, type="track", messageId="t1"), self.click(user, type="track", messageId="t2"),
-                                                 {"type": "track", "event": "Clicked", "messageId": "t3"}]})
+                                                 {"type": "track", "event": "Clicked", "messageId": "t3"},
+                                                 self.click(user, type="track", messageId="t4", event="Cliked")]})
         self.server.post("/v1/track", "nonsense")
-        seen = [tail.next()[1] for _ in range(5)]
-        self.assertEqual([entry["verdict"] for entry in seen], ["accepted", "repeat", "accepted", "quarantined", "refused"])
-        self.assertEqual([entry["message_id"] for entry in seen], ["t1", "t1", "t2", "t3", None])
+        seen = [tail.next()[1] for _ in range(6)]
+        self.assertEqual([entry["verdict"] for entry in seen], ["clean", "repeated", "clean", "quarantined", "dark", "refused"])
+        self.assertEqual([entry["message_id"] for entry in seen], ["t1", "t1", "t2", "t3", "t4", None])
         self.assertEqual(seen[0]["identifiers"], ["user_id:***" if len(user) < 8 else f"user_id:u***{user[-1]}", "email:a***@shop.example"])
         self.assertIn("nobody", seen[3]["reason"])
         self.assertNotIn("ann@", json.dumps(seen))

@@ -102,7 +102,9 @@ static enum status read_customer(struct engine_view *view, const char *customer,
                                  struct error *error) {
     struct customer_id id;
     struct timeline_request request = request_of(view);
-    request.needs |= needs | TIMELINE_PERSONA;
+    request.needs |= needs;
+    /* An answer with events says of each what it is believed, which its persona tells. */
+    if ((needs & TIMELINE_PACKED) != 0) request.needs |= TIMELINE_PERSONA;
     enum status status =
         in_force_find_customer(view->in_force, text_from(customer), request.as_of, &id, error);
     if (status != STATUS_OK) return status;

@@ -69,13 +69,6 @@ static void write_value(struct json_writer *writer, const struct symbols *symbol
     buffer_release(&text);
 }
 
-static void write_time_or_null(struct json_writer *writer, const char *key, int64_t time_ms) {
-    if (time_ms != 0)
-        json_member_time(writer, key, time_ms);
-    else
-        json_member_null(writer, key);
-}
-
 /* The members that a decision and why-not tell of a treatment. What was not reached is not a
  * number, and so null. */
 static void write_trace_members(struct json_writer *writer, const struct symbols *symbols,
@@ -90,7 +83,7 @@ static void write_trace_members(struct json_writer *writer, const struct symbols
     json_member_number(writer, "value", trace->value);
     json_member_number(writer, "cost", trace->cost);
     json_member_number(writer, "priority", trace->priority);
-    write_time_or_null(writer, "send_after", trace->send_after_ms);
+    json_member_time_or_null(writer, "send_after", trace->send_after_ms);
 }
 
 /* What a contact policy counts, where it is one that stopped the treatment. */
@@ -98,8 +91,8 @@ static void write_standing(struct json_writer *writer, const struct treatment_tr
     const struct contact_standing *standing = &trace->standing;
     json_member_count(writer, "counted", standing->counted);
     json_member_count(writer, "pending", standing->pending);
-    write_time_or_null(writer, "pending_since",
-                       standing->pending > 0 ? standing->pending_since_ms : 0);
+    json_member_time_or_null(writer, "pending_since",
+                             standing->pending > 0 ? standing->pending_since_ms : 0);
 }
 
 static void write_trace(struct json_writer *writer, const struct symbols *symbols,
@@ -237,7 +230,7 @@ static void write_why(void *context, const struct why_not *why) {
     json_write_object_begin(to->writer);
     write_trace_members(to->writer, to->symbols, why->trace);
     json_member_text_or_null(to->writer, "condition", why->condition);
-    write_time_or_null(to->writer, "free_at", why->free_at_ms);
+    json_member_time_or_null(to->writer, "free_at", why->free_at_ms);
     write_standing(to->writer, why->trace);
     json_member_text(to->writer, "words", why->words);
     json_write_object_end(to->writer);

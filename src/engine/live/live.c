@@ -83,7 +83,7 @@ int64_t live_now_ms(struct engine *engine) {
 void live_stats(const struct engine *engine, struct live_stats *out) {
     const struct live *live = engine->live;
     *out = (struct live_stats){.decisions = atomic_load(&live->decisions),
-                               .evaluations = atomic_load(&live->evaluations),
+                               .dry_runs = atomic_load(&live->dry_runs),
                                .again = atomic_load(&live->again),
                                .decided_twice = atomic_load(&live->decided_twice),
                                .changed = atomic_load(&live->changed),

@@ -76,7 +76,7 @@ static void count(struct live_pending *pending) {
     else if (is_recorded)
         atomic_fetch_add(&live->decisions, 1);
     else
-        atomic_fetch_add(&live->evaluations, 1);
+        atomic_fetch_add(&live->dry_runs, 1);
     if (is_recorded && pending->waits) atomic_fetch_add(&live->waited, 1);
 }
 

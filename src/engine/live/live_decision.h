@@ -77,7 +77,7 @@ struct live_answer {
     uint32_t slot_count; /* best first */
     struct live_slot slots[DECISION_RANKS_MAX];
     uint32_t refused_count; /* slots of a sticky decision that are no longer allowed */
-    bool is_recorded;       /* false: an evaluation, of nobody, or late */
+    bool is_recorded;       /* false: a dry run, of nobody, or late */
     bool is_late;           /* the time was over: nothing is ranked, the fallbacks are shown */
     bool is_again;          /* sticky: it was made before, at t_ms */
     bool is_new_customer;
@@ -103,7 +103,7 @@ struct live_ask {
      * `answered`. */
     bool (*is_late)(void *caller);
     int64_t t_ms; /* 0: now, as a service asks */
-    /* False: an evaluation. Nothing is recorded, counted or reserved until an outcome is told by
+    /* False: a dry run. Nothing is recorded, counted or reserved until an outcome is told by
      * the token, which then records the decision first. */
     bool records;
     bool waits_until_durable; /* answer once it is durable, whatever a token could do */
@@ -136,7 +136,7 @@ enum status live_decide_and_wait(struct engine *engine, const struct live_ask *a
 /* For metrics. Any thread. */
 struct live_stats {
     uint64_t decisions;          /* answered and recorded */
-    uint64_t evaluations;        /* answered and not recorded */
+    uint64_t dry_runs;           /* answered and not recorded */
     uint64_t again;              /* sticky ones that were given again */
     uint64_t decided_twice;      /* by the applier, since something had moved */
     uint64_t changed;            /* of these, the ones that came out otherwise */

@@ -17,8 +17,7 @@ struct live {                                                    /* an engine ha
     pthread_mutex_t lock;                /* of who prepares */
     _Atomic bool is_prepared;
     _Atomic int64_t newest_ms; /* the latest t that was given to a decision of now */
-    _Atomic uint64_t decisions, evaluations, again, decided_twice, changed, waited, outcomes,
-        restored;
+    _Atomic uint64_t decisions, dry_runs, again, decided_twice, changed, waited, outcomes, restored;
 };
 /* Names that decisions use are declared and durable on return: otherwise a token could name what
  * nobody knows after a loss of power. Writes a frame at the first call. */

@@ -2,6 +2,7 @@
 #include "server/ask/body.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "server/server.h"
@@ -101,6 +102,46 @@ bool body_read(struct http_call *call, struct json_node object, const char *wher
                      type_words(members[i].type));
         return false;
     }
+    return true;
+}
+
+static bool count_items(struct http_call *call, struct json_node list, uint32_t max,
+                        struct body_items *out) {
+    const char *name = out->name;
+    for (struct json_iterator it = json_begin(list); json_next(&it); out->count++) {
+        if (json_type(it.node) == JSON_OBJECT) continue;
+        http_problem(call, 400, "invalid", "%s[%u] must be an object", name, out->count);
+        return false;
+    }
+    if (out->count >= 1 && out->count <= max) return true;
+    http_problem(call, 400, "invalid", "%s must hold from 1 to %u objects", name, max);
+    return false;
+}
+
+bool body_items(struct http_call *call, const char *name, uint32_t max, struct body_items *out) {
+    struct json_node list;
+    *out = (struct body_items){.name = name};
+    if (!body_parse(call, &out->root)) return false;
+    out->is_list = json_get(out->root, text_from(name), &list);
+    if (!out->is_list) {
+        out->count = 1;
+        return true;
+    }
+    const struct body_member members[] = {{name, JSON_ARRAY, true, &list, NULL}};
+    if (!body_read(call, out->root, "", members, 1)) return false;
+    out->list = json_begin(list);
+    return count_items(call, list, max, out);
+}
+
+bool body_items_next(struct body_items *items, struct json_node *out) {
+    if (items->number == items->count) return false;
+    *out = items->root;
+    if (items->is_list) {
+        (void)json_next(&items->list);
+        *out = items->list.node;
+        snprintf(items->where, sizeof items->where, "%s[%u].", items->name, items->number);
+    }
+    items->number++;
     return true;
 }
 

@@ -163,11 +163,11 @@ static bool read_placements(struct http_call *call, struct json_node list, const
 static bool read_count(struct http_call *call, struct json_node node, const char *where,
                        uint32_t *out) {
     int64_t count;
-    bool ok = json_integer(node, &count) && count >= 1 && count <= DECISION_SLOTS_MAX;
+    bool ok = json_integer(node, &count) && count >= 1 && count <= PLACEMENT_SLOTS_MAX;
     if (ok) *out = (uint32_t)count;
     if (!ok)
         http_problem(call, 400, "invalid", "%scount must be a whole number from 1 to %d", where,
-                     DECISION_SLOTS_MAX);
+                     PLACEMENT_SLOTS_MAX);
     return ok;
 }
 
@@ -251,22 +251,17 @@ static bool read_request(struct http_call *call, struct json_node node, const ch
            (!nodes.has_context || body_keep(call, json_raw_text(nodes.context), &ask->context));
 }
 
-static struct decide_batch *new_batch(struct http_call *call, uint32_t count) {
-    if (count == 0 || count > DECIDE_REQUESTS_MAX) {
-        http_problem(call, 400, "invalid", "requests must hold from 1 to %u requests",
-                     DECIDE_REQUESTS_MAX);
-        return NULL;
-    }
-    size_t bytes = sizeof(struct decide_batch) + count * sizeof(struct decide_request);
+static struct decide_batch *new_batch(struct http_call *call, const struct body_items *items) {
+    size_t bytes = sizeof(struct decide_batch) + items->count * sizeof(struct decide_request);
     struct decide_batch *batch = arena_alloc(http_arena(call), bytes);
     if (batch == NULL) {
         http_problem_of(call, STATUS_NO_MEMORY, NULL);
         return NULL;
     }
     batch->call = call;
-    batch->is_list = false;
-    batch->count = count;
-    for (uint32_t i = 0; i < count; i++) {
+    batch->is_list = items->is_list;
+    batch->count = items->count;
+    for (uint32_t i = 0; i < batch->count; i++) {
         struct decide_request *request = &batch->request[i];
         *request = (struct decide_request){.batch = batch};
         request->ask.render = render;
@@ -277,34 +272,14 @@ static struct decide_batch *new_batch(struct http_call *call, uint32_t count) {
     return batch;
 }
 
-static struct decide_batch *read_list(struct http_call *call, struct json_node list) {
-    uint32_t count = 0;
-    for (struct json_iterator it = json_begin(list); json_next(&it);) count++;
-    struct decide_batch *batch = new_batch(call, count);
-    if (batch == NULL) return NULL;
-    batch->is_list = true;
-    struct json_iterator it = json_begin(list);
-    for (uint32_t i = 0; json_next(&it); i++) {
-        char where[32];
-        snprintf(where, sizeof where, "requests[%u].", i);
-        if (json_type(it.node) != JSON_OBJECT) {
-            http_problem(call, 400, "invalid", "requests[%u] must be an object", i);
-            return NULL;
-        }
-        if (!read_request(call, it.node, where, &batch->request[i])) return NULL;
-    }
-    return batch;
-}
-
 static struct decide_batch *read_batch(struct http_call *call) {
-    struct json_node root, list;
-    if (!body_parse(call, &root)) return NULL;
-    if (json_get(root, TEXT("requests"), &list)) {
-        const struct body_member members[] = {{"requests", JSON_ARRAY, true, &list, NULL}};
-        return body_read(call, root, "", members, 1) ? read_list(call, list) : NULL;
-    }
-    struct decide_batch *batch = new_batch(call, 1);
-    return batch != NULL && read_request(call, root, "", &batch->request[0]) ? batch : NULL;
+    struct body_items items;
+    struct json_node node;
+    if (!body_items(call, "requests", DECIDE_REQUESTS_MAX, &items)) return NULL;
+    struct decide_batch *batch = new_batch(call, &items);
+    for (uint32_t i = 0; batch != NULL && body_items_next(&items, &node); i++)
+        if (!read_request(call, node, items.where, &batch->request[i])) return NULL;
+    return batch;
 }
 
 void decide_post(struct http_call *call) {

@@ -4,13 +4,6 @@
 #include <math.h>
 #include <stdio.h>
 
-static void write_time(struct json_writer *writer, const char *key, int64_t time_ms) {
-    if (time_ms != 0)
-        json_member_time(writer, key, time_ms);
-    else
-        json_member_null(writer, key);
-}
-
 /* What the customer would see: only of a treatment that the playbook in force still has. */
 static void write_content(const struct live_answer *answer, const struct live_slot *slot,
                           struct json_writer *writer) {
@@ -36,7 +29,7 @@ static void write_slot(const struct live_answer *answer, const struct live_slot 
     json_member_number(writer, "propensity", slot->propensity);
     json_member_number(writer, "priority", slot->priority);
     json_member_number(writer, "probability", slot->probability);
-    write_time(writer, "send_after", slot->send_after_ms);
+    json_member_time_or_null(writer, "send_after", slot->send_after_ms);
     json_member_yes_no(writer, "withheld", slot->withheld);
     json_write_object_end(writer);
 }

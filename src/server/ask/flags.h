@@ -12,8 +12,8 @@
  * playbook declares are its context. A targeting key that nobody has is a customer without a past,
  * and no error.
  *
- * Evaluating is no exposure: nothing is recorded, counted or reserved, until an outcome (`shown`)
- * is told by the token (POST /v1/outcome). */
+ * Evaluating is a dry run and no exposure: nothing is recorded, counted or reserved, until an
+ * outcome (`shown`) is told by the token (POST /v1/outcome). */
 #ifndef SERVER_ASK_FLAGS_H
 #define SERVER_ASK_FLAGS_H
 

@@ -129,53 +129,22 @@ static bool read_outcome(struct http_call *call, struct json_node node, const ch
     return false;
 }
 
-/* A batch for as many; NULL, and the call answered, where it would be none or too many. */
-static struct outcome_batch *new_batch(struct http_call *call, uint32_t count) {
-    if (count == 0 || count > OUTCOMES_MAX) {
-        http_problem(call, 400, "invalid", "outcomes must hold from 1 to %u outcomes",
-                     OUTCOMES_MAX);
-        return NULL;
-    }
-    size_t bytes = sizeof(struct outcome_batch) + count * sizeof(struct told_outcome);
-    struct outcome_batch *batch = arena_alloc(http_arena(call), bytes);
+static struct outcome_batch *read_batch(struct http_call *call) {
+    struct body_items items;
+    struct json_node node;
+    if (!body_items(call, "outcomes", OUTCOMES_MAX, &items)) return NULL;
+    size_t bytes = sizeof(struct outcome_batch) + items.count * sizeof(struct told_outcome);
+    struct outcome_batch *batch = arena_calloc(http_arena(call), 1, bytes);
     if (batch == NULL) {
         http_problem_of(call, STATUS_NO_MEMORY, NULL);
         return NULL;
     }
-    memset(batch, 0, bytes);
     batch->call = call;
-    batch->count = count;
+    batch->is_list = items.is_list;
+    batch->count = items.count;
+    for (uint32_t i = 0; body_items_next(&items, &node); i++)
+        if (!read_outcome(call, node, items.where, &batch->outcome[i])) return NULL;
     return batch;
-}
-
-static struct outcome_batch *read_list(struct http_call *call, struct json_node list) {
-    uint32_t count = 0;
-    for (struct json_iterator it = json_begin(list); json_next(&it);) count++;
-    struct outcome_batch *batch = new_batch(call, count);
-    if (batch == NULL) return NULL;
-    batch->is_list = true;
-    struct json_iterator it = json_begin(list);
-    for (uint32_t i = 0; json_next(&it); i++) {
-        char where[32];
-        snprintf(where, sizeof where, "outcomes[%u].", i);
-        if (json_type(it.node) != JSON_OBJECT) {
-            http_problem(call, 400, "invalid", "outcomes[%u] must be an object", i);
-            return NULL;
-        }
-        if (!read_outcome(call, it.node, where, &batch->outcome[i])) return NULL;
-    }
-    return batch;
-}
-
-static struct outcome_batch *read_batch(struct http_call *call) {
-    struct json_node root, list;
-    if (!body_parse(call, &root)) return NULL;
-    if (json_get(root, TEXT("outcomes"), &list)) {
-        const struct body_member members[] = {{"outcomes", JSON_ARRAY, true, &list, NULL}};
-        return body_read(call, root, "", members, 1) ? read_list(call, list) : NULL;
-    }
-    struct outcome_batch *batch = new_batch(call, 1);
-    return batch != NULL && read_outcome(call, root, "", &batch->outcome[0]) ? batch : NULL;
 }
 
 void outcome_post(struct http_call *call) {

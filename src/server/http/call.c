@@ -94,6 +94,10 @@ const struct http_route *http_route_of(const struct http_call *call) {
     return call->route;
 }
 
+bool http_is_head(const struct http_call *call) {
+    return call->is_head;
+}
+
 int64_t http_received_ms(const struct http_call *call) {
     return call->received_ms;
 }

@@ -67,6 +67,8 @@ struct server *http_server(const struct http_call *call);
 struct arena *http_arena(struct http_call *call);
 const struct http_route *http_route_of(const struct http_call *call);
 int64_t http_received_ms(const struct http_call *call);
+/* Is only the head of a GET's answer asked for? Then nothing may be stored by it. */
+bool http_is_head(const struct http_call *call);
 /* Percent-decoded, once. Empty where the path has no such word. */
 struct text http_path_word(const struct http_call *call, uint32_t index);
 /* A parameter of the query, percent-decoded; `at` NULL where it isn't there. */

@@ -163,9 +163,9 @@ static void put_decisions(struct exposing *to) {
             stats.decisions);
     put_one(to, "decisions_repeated_total", "counter",
             "Decisions of a sticky placement that were answered again.", stats.again);
-    put_one(to, "evaluations_total", "counter",
+    put_one(to, "dry_runs_total", "counter",
             "Decisions that were answered and not recorded: flags, `record: false`, nobody, late.",
-            stats.evaluations);
+            stats.dry_runs);
     put_one(to, "outcomes_total", "counter", "Outcomes that were stored.", stats.outcomes);
 }
 

@@ -141,7 +141,7 @@ static void show_confirmation(const struct door *door) {
     struct feed *feed = http_server(door->call)->feed;
     char reason[FEED_REASON_BYTES];
     if (!feed_is_watched(feed) || door->rows.confirm.length == 0) return;
-    struct feed_entry entry = {.time_ms = http_received_ms(door->call), .verdict = FEED_ACCEPTED};
+    struct feed_entry entry = {.time_ms = http_received_ms(door->call), .verdict = FEED_CLEAN};
     snprintf(reason, sizeof reason, "to confirm the subscription open %.*s",
              (int)(door->rows.confirm.length < 200 ? door->rows.confirm.length : 200),
              door->rows.confirm.at);

@@ -40,8 +40,8 @@ struct feed {
 };
 
 const char *feed_verdict_name(enum feed_verdict verdict) {
-    static const char *const names[FEED_VERDICT_COUNT] = {"accepted", "repeat", "quarantined",
-                                                          "turned_away", "refused"};
+    static const char *const names[FEED_VERDICT_COUNT] = {"clean",    "dark",        "quarantined",
+                                                          "repeated", "turned_away", "refused"};
     return names[verdict];
 }
 
@@ -290,8 +290,8 @@ void feed_watch(struct http_call *call) {
     uint32_t bits = UINT32_MAX;
     if (verdicts.at != NULL && !read_verdicts(verdicts, &bits)) {
         http_problem(call, 400, "verdict",
-                     "verdict is one or several, apart by commas, of accepted, repeat, "
-                     "quarantined, turned_away, refused");
+                     "verdict is one or several, apart by commas, of clean, dark, quarantined, "
+                     "repeated, turned_away, refused");
         return;
     }
     struct watcher *watcher = memory_calloc(1, sizeof *watcher);

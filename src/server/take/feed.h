@@ -8,7 +8,7 @@
  * that came while somebody watches:
  *
  *   event: arrived
- *   data: {"time":"…","source":"web","name":"Clicked","verdict":"accepted","reason":null,
+ *   data: {"time":"…","source":"web","name":"Clicked","verdict":"clean","reason":null,
  *          "identifiers":["email:e***@b.example"],"message_id":"m1"}
  *
  * and `event: open` first, and `event: missed`, data: {"count": n}, where a reader was too slow, or
@@ -34,14 +34,16 @@
 #define FEED_PERSONS_MAX   4u /* identifiers that are shown of an event */
 
 enum feed_verdict {
-    FEED_ACCEPTED,
-    FEED_REPEAT,      /* it is stored already */
+    FEED_CLEAN, /* it stands */
+    FEED_DARK,  /* it is stored, and nothing uses it: of a name that nobody declared, of a bot */
     FEED_QUARANTINED, /* it waits with its reason */
+    FEED_REPEATED,    /* it is stored already */
     FEED_TURNED_AWAY, /* it names somebody who was erased: nothing is kept */
     FEED_REFUSED,     /* the request was answered with an error: nothing is kept */
     FEED_VERDICT_COUNT
 };
-/* "accepted", "repeat", "quarantined", "turned_away", "refused". */
+/* "clean", "dark", "quarantined", "repeated", "turned_away", "refused"; the first five are those of
+ * the metrics. */
 const char *feed_verdict_name(enum feed_verdict verdict);
 
 /* Texts end with 0 and are cut at whole characters. */

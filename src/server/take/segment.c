@@ -141,5 +141,8 @@ void segment_pixel(struct http_call *call) {
     }
     if (key.length == 0) key = in_body;
     if (!http_authorize(call, key)) return;
-    take_body(call, body, type, key, in_body, answer_pixel);
+    if (http_is_head(call))
+        answer_pixel(call, NULL);
+    else
+        take_body(call, body, type, key, in_body, answer_pixel);
 }

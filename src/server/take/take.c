@@ -11,6 +11,7 @@
 struct shown {
     struct shown *next;
     size_t first_event, event_count;
+    bool is_dark; /* all of its events are */
     struct feed_entry entry;
 };
 
@@ -33,6 +34,12 @@ static void show_persons(const struct taking *taking, const struct event_batch *
     }
 }
 
+static bool are_dark(const struct event_batch *batch, const struct ingest_told *told) {
+    for (size_t i = 0; i < told->event_count; i++)
+        if (batch->events[told->first_event + i].type != EVENT_UNDECLARED) return false;
+    return true;
+}
+
 /* Without memory the tail lacks an entry. */
 static void note_seen(void *context, const struct event_batch *batch,
                       const struct ingest_told *told) {
@@ -42,6 +49,7 @@ static void note_seen(void *context, const struct event_batch *batch,
     struct feed_entry *entry = &shown->entry;
     shown->first_event = told->first_event;
     shown->event_count = told->event_count;
+    shown->is_dark = told->event_count > 0 && are_dark(batch, told);
     entry->time_ms = taking->received_ms;
     feed_text(entry->source, sizeof entry->source, taking->source);
     feed_text(entry->name, sizeof entry->name, told->name);
@@ -53,13 +61,14 @@ static void note_seen(void *context, const struct event_batch *batch,
     taking->last = &shown->next;
 }
 
-/* A message may be several events: it is accepted where one of them is. */
+/* A message may be several events: it stands where one of them does, and is dark where all of them
+ * are. */
 static enum feed_verdict verdict_of(const struct shown *shown, const struct live_call *did) {
-    enum feed_verdict verdict = FEED_REPEAT;
+    enum feed_verdict verdict = FEED_REPEATED;
     if (shown->event_count == 0) return FEED_QUARANTINED;
     for (size_t i = 0; i < shown->event_count; i++) {
         enum event_verdict of_event = did->verdicts[shown->first_event + i];
-        if (of_event == EVENT_ACCEPTED) return FEED_ACCEPTED;
+        if (of_event == EVENT_ACCEPTED) return shown->is_dark ? FEED_DARK : FEED_CLEAN;
         if (of_event == EVENT_TURNED_AWAY) verdict = FEED_TURNED_AWAY;
     }
     return verdict;

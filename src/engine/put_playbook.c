@@ -5,6 +5,9 @@
  *   read ─► try to load ─► load, names declared ─► next snapshot ─► file ─► one frame ─► swap
  *   └────────────── what fails here leaves the old one in force ──────────┘
  *
+ * While the engine runs this is done twice, by the applier: first as far as the next snapshot, for
+ * which the caller's thread then measures base rates, beside all others; then whole, with these.
+ *
  * The frame holds the playbook's record and what its rules change about who is who, so a directory
  * never has the one without the other. */
 #include <stdio.h>
@@ -99,6 +102,7 @@ struct putting {
     struct buffer bytes;
     struct held_playbook *playbook;
     struct in_force *next;
+    struct rates_version *rates; /* of the playbook, or NULL; borrowed */
 };
 
 static void putting_init(struct putting *putting, struct engine *engine) {
@@ -211,7 +215,7 @@ static enum status put(struct putting *putting, struct error *error) {
         (void)back; /* without memory, new runs keep columns that nobody asks for */
         return status;
     }
-    rates_prepare(putting->next);
+    rates_list_in(putting->next, putting->rates);
     in_force_swap(engine, putting->next);
     putting->next = NULL;
     return status;
@@ -261,35 +265,63 @@ static void warn_of_change(struct engine *engine, const struct held_playbook *af
 
 /* ---- the two ways in ---- */
 
-enum status playbook_put_in_force(struct engine *engine, const char *file,
-                                  struct playbook_errors *errors, struct error *error) {
+static enum status prepare(struct putting *putting, const char *file,
+                           struct playbook_errors *errors, struct error *error) {
     struct playbook *tried = NULL;
     struct symbols *names = NULL;
-    struct putting putting;
-    putting_init(&putting, engine);
     enum status status =
-        file_read_all(file_system_os(), file, PLAYBOOK_BYTES_MAX, &putting.bytes, error);
+        file_read_all(file_system_os(), file, PLAYBOOK_BYTES_MAX, &putting->bytes, error);
     if (status == STATUS_OK)
-        status = try_to_load(engine, file, &putting.bytes, errors, &tried, &names, error);
+        status = try_to_load(putting->engine, file, &putting->bytes, errors, &tried, &names, error);
     playbook_destroy(tried);
     symbols_destroy(names);
-    if (status == STATUS_OK) status = load_for_good(&putting, file, errors, error);
-    if (status == STATUS_OK) status = make_next(&putting, error);
-    if (status == STATUS_OK && !engine->read_only) status = keep_file(&putting, error);
-    if (status == STATUS_OK && !engine->read_only) warn_of_change(engine, putting.playbook);
-    if (status == STATUS_OK) status = put(&putting, error);
+    if (status == STATUS_OK) status = load_for_good(putting, file, errors, error);
+    return status == STATUS_OK ? make_next(putting, error) : status;
+}
+
+static enum status put_prepared(struct putting *putting, struct error *error) {
+    struct engine *engine = putting->engine;
+    enum status status = engine->read_only ? STATUS_OK : keep_file(putting, error);
+    if (status == STATUS_OK && !engine->read_only) warn_of_change(engine, putting->playbook);
+    return status == STATUS_OK ? put(putting, error) : status;
+}
+
+enum status playbook_put_in_force(struct engine *engine, const char *file,
+                                  struct playbook_errors *errors, struct error *error) {
+    struct putting putting;
+    putting_init(&putting, engine);
+    enum status status = prepare(&putting, file, errors, error);
+    if (status == STATUS_OK) status = put_prepared(&putting, error);
     putting_release(&putting);
     return status;
 }
 
+/* ---- while the engine runs ---- */
+
 struct put_call {
     const char *file;
     struct playbook_errors *errors;
+    struct putting first; /* for which the rates are measured, and which is then let go */
+    struct rates_version *rates;
 };
 
+static enum status call_prepare(struct engine *engine, void *context, struct error *error) {
+    struct put_call *wanted = context;
+    (void)engine;
+    return prepare(&wanted->first, wanted->file, wanted->errors, error);
+}
+
+/* Anew: meanwhile tables and models may have come, and the file may say something else. */
 static enum status call_put(struct engine *engine, void *context, struct error *error) {
-    const struct put_call *wanted = context;
-    return playbook_put_in_force(engine, wanted->file, wanted->errors, error);
+    struct put_call *wanted = context;
+    struct putting putting;
+    putting_init(&putting, engine);
+    enum status status = prepare(&putting, wanted->file, wanted->errors, error);
+    if (status == STATUS_OK && strcmp(putting.playbook->hash, wanted->first.playbook->hash) == 0)
+        putting.rates = wanted->rates;
+    if (status == STATUS_OK) status = put_prepared(&putting, error);
+    putting_release(&putting);
+    return status;
 }
 
 enum status engine_put_playbook(struct engine *engine, const char *file,
@@ -298,8 +330,14 @@ enum status engine_put_playbook(struct engine *engine, const char *file,
         return error_set(error, STATUS_READ_ONLY,
                          "%s is open for reading; open it for writing to put a playbook in force",
                          engine->directory);
-    struct put_call wanted = {file, errors};
-    return applier_call(engine->applier, call_put, &wanted, error);
+    struct put_call wanted = {.file = file, .errors = errors};
+    putting_init(&wanted.first, engine);
+    enum status status = applier_call(engine->applier, call_prepare, &wanted, error);
+    if (status == STATUS_OK) rates_prepare(wanted.first.next, &wanted.rates);
+    if (status == STATUS_OK) status = applier_call(engine->applier, call_put, &wanted, error);
+    rates_version_drop(wanted.rates);
+    putting_release(&wanted.first);
+    return status;
 }
 
 bool playbook_is_as_named(const struct buffer *bytes, struct text name) {

@@ -284,17 +284,20 @@ static bool last_hour(const struct rates_list *list, int64_t *at_ms) {
     return true;
 }
 
-void rates_prepare(struct in_force *next) {
+void rates_prepare(struct in_force *next, struct rates_version **out) {
     struct rates *rates = next->engine->rates;
     struct in_force *now = in_force_hold(next->engine);
-    struct rates_version *version = NULL;
     struct error ignored = {0};
     int64_t at_ms;
+    *out = NULL;
     if (last_hour(now->rates, &at_ms) &&
-        measure(rates, next, at_ms, &rates->work, &version, &ignored) == STATUS_OK)
-        next->rates = list_with(NULL, version, 0);
-    rates_version_drop(version);
+        measure(rates, next, at_ms, &rates->work, out, &ignored) != STATUS_OK)
+        *out = NULL;
     in_force_drop(now);
+}
+
+void rates_list_in(struct in_force *next, struct rates_version *version) {
+    if (version != NULL) next->rates = list_with(NULL, version, 0);
 }
 
 void rates_note_decisions(struct engine *engine, uint64_t from, uint64_t to, int64_t earliest_ms) {

@@ -73,9 +73,14 @@ enum status rates_for(struct in_force *in_force, int64_t t_ms, enum rates_wanted
 enum status rates_again(struct in_force *in_force, int64_t at_ms, uint64_t position,
                         struct rates_version **out, struct error *error) MUST_USE;
 /* Measures the rates of a snapshot that is about to be put in force with another playbook, for the
- * hour for which they were measured last, so that nobody who decides has to wait for them. Nothing
- * where none were measured yet; where they can't be, they are measured when they are asked for. */
-void rates_prepare(struct in_force *next);
+ * hour for which they were measured last, so that nobody who decides has to wait for them. It is a
+ * walk over everybody, so never the applier's: all that others change would wait for it. *out is
+ * held for the caller; NULL where none were measured yet, or these can't be: then they are measured
+ * when they are asked for. */
+void rates_prepare(struct in_force *next, struct rates_version **out);
+/* Lists a version of its playbook in a snapshot that is not yet in force. Nothing is listed where
+ * it is NULL, or without memory. */
+void rates_list_in(struct in_force *next, struct rates_version *version);
 /* Has the log grown by an eighth since they were measured? */
 bool rates_are_due(const struct rates_version *version, uint64_t position);
 /* The engine has written decisions of its own at [from, to), none of before earliest_ms: versions

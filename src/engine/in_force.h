@@ -125,6 +125,10 @@ const struct lookup_table **in_force_tables(const struct in_force *in_force) MUS
  * has no such lookup or the table can't be read. */
 const struct lookup_table *in_force_version_table(const struct in_force *in_force,
                                                   struct text lookup, size_t v);
+/* The symbol of an identifier type, such as "email". Another status, with the nearest name, where
+ * there is none such. */
+enum status in_force_identifier_type(const struct in_force *in_force, struct text type,
+                                     uint32_t *out, struct error *error) MUST_USE;
 /* "C12", "household:1029" or a bare identifier value that only one customer has. */
 enum status in_force_find_customer(const struct in_force *in_force, struct text name,
                                    struct as_of as_of, struct customer_id *out,

@@ -168,7 +168,7 @@ class Ask(unittest.TestCase):
         for body, word in (({"custmer": "user:ann"}, "custmer is no member; did you mean customer"), ({"customer": "user:ann", "placement": "baner"}, "banner"),
                            ({"customer": "user:ann", "count": 0}, "count"), ({"customer": "user:ann", "at": "2026-01-01"}, "record"),
                            ({"customer": "usr:ann"}, "user"), ({}, "customer"), ({"customer": "user:ann", "identifiers": {}}, "either"),
-                           ({"customer": 7}, "text"), ({"identifiers": {"cooky": "k"}}, "cooky")):
+                           ({"customer": 7}, "text"), ({"identifiers": {"cooky": "k"}}, "did you mean cookie")):
             code = 404 if word in ("banner", "user") else 400
             problem = self.ask("decide", "/v1/decide", body, code)
             self.assertIn(word, problem["detail"])

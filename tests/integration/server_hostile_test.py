@@ -44,9 +44,10 @@ class Hostile(unittest.TestCase):
         self.before_kb = self.server.resident_kb()
 
     def tearDown(self):
-        """The service goes on, and no attack was worth memory."""
+        """The service goes on, and no attack was worth memory; a sanitizer keeps memory of its own for each thread and block."""
         self.assertEqual(self.server.ask("GET", "/health/ready").code, 200)
-        self.assertLess(self.server.resident_kb() - self.before_kb, GROWTH_KB)
+        if not self.server.is_sanitized():
+            self.assertLess(self.server.resident_kb() - self.before_kb, GROWTH_KB)
 
     def post(self, body, *headers, path=b"/v1/admin/playbook", length=None):
         length = len(body) if length is None else length

@@ -103,6 +103,11 @@ class Serving:
             connection.sendall(data)
             return read_all(connection)
 
+    def is_sanitized(self):
+        """Is it a build with a sanitizer? Its memory is mostly the sanitizer's own."""
+        with open(f"/proc/{self.process.pid}/maps", encoding="utf-8", errors="replace") as file:
+            return re.search(r"/lib[amt]san\.so", file.read()) is not None
+
     def resident_kb(self):
         with open(f"/proc/{self.process.pid}/status", encoding="utf-8") as file:
             return int(re.search(r"^VmRSS:\s+(\d+)", file.read(), re.M).group(1))

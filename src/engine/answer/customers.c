@@ -33,20 +33,26 @@ static enum status find_bare(const struct in_force *in_force, struct text name, 
     return STATUS_OK;
 }
 
+enum status in_force_identifier_type(const struct in_force *in_force, struct text type,
+                                     uint32_t *out, struct error *error) {
+    const struct playbook *playbook = in_force->data.playbook;
+    struct text known[64];
+    size_t count = 0;
+    *out = symbol_find(in_force->data.symbols, SYMBOL_IDENTIFIER, type);
+    if (*out != SYMBOL_NONE) return STATUS_OK;
+    for (uint32_t i = 0; playbook != NULL && i < playbook->identifier_count && count < 64; i++)
+        known[count++] = playbook->identifiers[i].name;
+    return text_unknown(type, "there is no identifier type", known, count, error);
+}
+
 /* Is "TYPE" of "TYPE:VALUE" one that there is? */
 static enum status check_type(const struct in_force *in_force, struct text name,
                               struct error *error) {
-    const struct playbook *playbook = in_force->data.playbook;
     const char *colon = memchr(name.at, ':', name.length);
-    struct text type = {name.at, colon != NULL ? (uint32_t)(colon - name.at) : 0};
-    struct text known[64];
-    size_t count = 0;
-    if (colon == NULL || playbook == NULL ||
-        symbol_find(in_force->data.symbols, SYMBOL_IDENTIFIER, type) != SYMBOL_NONE)
-        return STATUS_OK;
-    for (uint32_t i = 0; i < playbook->identifier_count && count < 64; i++)
-        known[count++] = playbook->identifiers[i].name;
-    return text_unknown(type, "there is no identifier type", known, count, error);
+    uint32_t type;
+    if (colon == NULL || in_force->data.playbook == NULL) return STATUS_OK;
+    struct text word = {name.at, (uint32_t)(colon - name.at)};
+    return in_force_identifier_type(in_force, word, &type, error);
 }
 
 enum status in_force_find_customer(const struct in_force *in_force, struct text name,

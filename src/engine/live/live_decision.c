@@ -90,7 +90,6 @@ static void answer(struct live_pending *pending, enum status status, const struc
 
 static enum status check_identifiers(const struct engine_view *view, const struct live_ask *ask,
                                      struct error *error) {
-    struct symbols *symbols = engine_symbols(view->engine);
     if (ask->identifier_count > EVENT_IDENTIFIERS_MAX)
         return error_set(error, STATUS_LIMIT, "%u identifiers are given, and at most %d count",
                          ask->identifier_count, EVENT_IDENTIFIERS_MAX);
@@ -100,12 +99,9 @@ static enum status check_identifiers(const struct engine_view *view, const struc
             return error_set(error, STATUS_INVALID,
                              "identifier %u is not UTF-8, or has more than %d bytes", i + 1,
                              IDENTIFIER_BYTES_MAX);
-        if (symbol_find(symbols, SYMBOL_IDENTIFIER, given->type) == SYMBOL_NONE)
-            return error_set(error, STATUS_INVALID,
-                             "there is no identifier type %.*s: the playbook lists them under "
-                             "customer: identifiers:",
-                             given->type.length < 40 ? (int)given->type.length : 40,
-                             given->type.at);
+        uint32_t type;
+        if (in_force_identifier_type(view->in_force, given->type, &type, error) != STATUS_OK)
+            return STATUS_INVALID;
     }
     return STATUS_OK;
 }

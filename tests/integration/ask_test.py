@@ -129,6 +129,19 @@ class Ask(unittest.TestCase):
         self.assertEqual(second["placements"][0]["treatments"][0]["treatment"], first["placements"][0]["treatments"][0]["treatment"])
         self.assertEqual(self.names("user:ann").count("Decision Made"), 1)
 
+    def test_sticky_for_one_of_several_placements(self):
+        self.track("ann")
+        def ask(names):
+            answer = self.ask("decide", "/v1/decide", {"customer": "user:ann", "placements": names, "durable": True})
+            return answer, {at["placement"]: [slot["treatment"] for slot in at["treatments"]] for at in answer["placements"]}
+        both, slots = ask(["side", "banner"])
+        for names in (["banner"], ["banner", "side"]):
+            again, now = ask(names)
+            self.assertEqual((again["decision"], again["again"]), (both["decision"], True))
+            self.assertEqual(now, {name: slots[name] for name in names})
+        self.assertNotEqual(ask(["side"])[0]["decision"], both["decision"], "side is not sticky")
+        self.assertEqual(self.names("user:ann").count("Decision Made"), 2)
+
     def test_at_most_one_letter_holds_for_many_at_once(self):
         self.track("ann", traits={})
         offered, lock = set(), threading.Lock()  # asked twice within a millisecond, a customer gets one decision

@@ -23,11 +23,11 @@
  *
  * Sticky. At a placement that is sticky for a visit, a customer who was decided for in this visit
  * gets that decision again, under its id; nothing is recorded, and no contact is added. Placements
- * that are asked for together are one decision: asked for together again they give it again where
- * one of them is sticky. It is read
- * from the timeline. What is no longer allowed is left out of it: an offer that is over, what the
- * customer has withdrawn the consent to, and what the customer has rejected. Where nothing is left
- * of it, a new decision is made.
+ * that are asked for together are one decision: asked for again, all or some of them, they give
+ * their part of it again where one of those asked for is sticky. It is read from the timeline. What
+ * is no longer allowed is left out of it: an offer that is over, what the customer has withdrawn
+ * the consent to, and what the customer has rejected. Where nothing is left of it, a new decision
+ * is made.
  *
  * Customers that nobody knows. Where `customer` is empty and nobody has any of the identifiers, the
  * customer begins here: recording makes a persona of the identifiers given, with an event Customer

@@ -84,12 +84,13 @@ struct live_rejected {
     uint32_t count;
 };
 
-/* The decision of this visit at the same placements, where one of them is sticky. The text is valid
- * until the view reads on. False: there is none. */
-bool live_sticky_find(const struct engine_view *view, struct text placement, struct text *packed,
+/* The decision of this visit at all of these placements and perhaps others, where one of them is
+ * sticky. The text is valid until the view reads on. False: there is none. */
+bool live_sticky_find(const struct engine_view *view, struct text placements, struct text *packed,
                       int64_t *t_ms, struct live_rejected *rejected);
-/* Fills in the slots of a recorded decision, but for those that were rejected, and those that the
- * view's decision of now no longer allows; these are counted. */
+/* Fills in the slots that a recorded decision has at the placements asked for now, but for those
+ * that were rejected, and those that the view's decision of now no longer allows; these are
+ * counted. */
 void live_slots_of_record(const struct engine_view *view, struct text packed,
                           const struct live_rejected *rejected, struct live_answer *answer);
 

@@ -23,13 +23,36 @@ static bool is_activity(const struct playbook *playbook, uint16_t type) {
             playbook->schema.is_visit(playbook->schema.context, type));
 }
 
-static bool is_of(const struct timeline *timeline, uint32_t row, struct text placement,
+/* The next of some names with commas between them; false where there is none left. */
+static bool next_name(struct text *names, struct text *out) {
+    if (names->length == 0) return false;
+    const char *comma = memchr(names->at, ',', names->length);
+    uint32_t length = comma != NULL ? (uint32_t)(comma - names->at) : names->length,
+             skipped = length + (comma != NULL);
+    *out = (struct text){names->at, length};
+    *names = (struct text){names->at + skipped, names->length - skipped};
+    return true;
+}
+
+static bool has_name(struct text names, struct text wanted) {
+    struct text name;
+    while (next_name(&names, &name))
+        if (text_equal(name, wanted)) return true;
+    return false;
+}
+
+/* Is the row a decision for each of the placements, perhaps beside others? */
+static bool is_of(const struct timeline *timeline, uint32_t row, struct text placements,
                   struct text *packed) {
+    struct text name;
     if (timeline->type[row] != EVENT_DECISION_MADE ||
         timeline->ops->packed(timeline, row, packed) != STATUS_OK)
         return false;
     struct value named = packed_find(*packed, PROPERTY_PLACEMENT);
-    return named.type == VALUE_TEXT && text_equal(named.text, placement);
+    if (named.type != VALUE_TEXT) return false;
+    while (next_name(&placements, &name))
+        if (!has_name(named.text, name)) return false;
+    return true;
 }
 
 static uint64_t rejection(struct value decision, struct value treatment) {
@@ -49,7 +72,7 @@ static void note_rejected(const struct timeline *timeline, uint32_t row,
         rejection(packed_find(packed, PROPERTY_DECISION), packed_find(packed, PROPERTY_TREATMENT));
 }
 
-bool live_sticky_find(const struct engine_view *view, struct text placement, struct text *packed,
+bool live_sticky_find(const struct engine_view *view, struct text placements, struct text *packed,
                       int64_t *t_ms, struct live_rejected *rejected) {
     const struct playbook *playbook = view->data->playbook;
     const struct timeline *timeline = &view->timeline;
@@ -62,7 +85,7 @@ bool live_sticky_find(const struct engine_view *view, struct text placement, str
         if (!is_activity(playbook, timeline->type[row])) continue;
         edge_ms = timeline->time_ms[row];
         note_rejected(timeline, row, rejected);
-        if (!is_of(timeline, row, placement, packed)) continue;
+        if (!is_of(timeline, row, placements, packed)) continue;
         *t_ms = edge_ms;
         return true;
     }
@@ -75,13 +98,15 @@ static double number_or_nan(struct value value) {
     return value.type == VALUE_NUMBER ? value.number : NAN;
 }
 
-/* Which of the placements that were asked for it is; 0 where it was asked for none. */
+/* Which of the placements that are asked for now it is; UINT32_MAX: the decision was also for
+ * another one. */
 static uint32_t placement_index(const struct engine_view *view, struct value name) {
     const struct decision *decision = view->decision;
-    for (uint32_t i = 0; name.type == VALUE_TEXT && i < decision->placement_count; i++)
+    if (name.type != VALUE_TEXT) return 0;
+    for (uint32_t i = 0; i < decision->placement_count; i++)
         if (text_equal(view->data->playbook->placements[decision->placements[i]].name, name.text))
             return i;
-    return 0;
+    return UINT32_MAX;
 }
 
 static bool is_rejected(const struct live_rejected *rejected, struct value decision,
@@ -118,7 +143,9 @@ void live_slots_of_record(const struct engine_view *view, struct text packed,
                      withheld = list_field(&reader, PROPERTY_WITHHELD),
                      after = list_field(&reader, send_after);
         if (!has_chances || list_next(&chances, &chance) != STATUS_OK) chance = value_unknown();
-        if (key.type != VALUE_TEXT || channel.type != VALUE_TEXT) continue;
+        uint32_t placement = placement_index(view, list_field(&reader, PROPERTY_PLACEMENT));
+        if (key.type != VALUE_TEXT || channel.type != VALUE_TEXT || placement == UINT32_MAX)
+            continue;
         const struct treatment *treatment = treatment_find(
             decision->treatments, key.text, symbol_find(symbols, SYMBOL_CHANNEL, channel.text));
         if (!is_allowed(decision, treatment) || is_rejected(rejected, id, key)) {
@@ -129,7 +156,7 @@ void live_slots_of_record(const struct engine_view *view, struct text packed,
             .key = key.text,
             .treatment = treatment,
             .channel = channel.text,
-            .placement = placement_index(view, list_field(&reader, PROPERTY_PLACEMENT)),
+            .placement = placement,
             .probability = number_or_nan(chance),
             .propensity = number_or_nan(list_field(&reader, PROPERTY_PROPENSITY)),
             .priority = number_or_nan(list_field(&reader, PROPERTY_PRIORITY)),

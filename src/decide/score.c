@@ -436,7 +436,8 @@ uint32_t scores_reasons(struct scores *scores, struct decider *decider,
     for (uint32_t f = 0; f < trainer_rule_width(rule); f++) {
         double log_odds =
             f < rule->feature_count ? facts->effects[f] : row[f - rule->feature_count];
-        if (log_odds > 0) count = keep_reason(out, count, (struct model_reason){f, log_odds});
+        if (log_odds > 0)
+            count = keep_reason(out, count, (struct model_reason){f, MODEL_ALONE, log_odds});
     }
     return count;
 }

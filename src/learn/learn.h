@@ -4,6 +4,7 @@
  * Knows nothing of timelines: it is given rows of feature values and labels (a `training_set`) and
  * makes a `model`, an immutable snapshot that scores rows and says why. The training set is made by
  * trainer.h in the room above, from past treatments and matured goals, as of the moment of each.
+ * Where two features together say what neither says alone, the model has a pair of them.
  * Deterministic: same rows, options and seed give the same model, bit for bit. */
 #ifndef LEARN_LEARN_H
 #define LEARN_LEARN_H
@@ -20,7 +21,9 @@
 #define LEARN_TEXT_GROUPS_MIN 20
 #define LEARN_NAME_BYTES_MAX  4096
 #define LEARN_ROWS_MAX        100000000u
-#define MODEL_FORMAT_VERSION  4
+/* Pairs of features in a model. */
+#define LEARN_PAIRS_MAX      40
+#define MODEL_FORMAT_VERSION 5
 
 enum feature_kind { FEATURE_NUMBER, FEATURE_TEXT };
 struct feature {
@@ -83,7 +86,13 @@ enum model_basis {
 const char *model_basis_text(enum model_basis basis);
 /* Names what the figures of such a model were measured on: "rolling splits". */
 const char *model_figures_text(enum model_basis basis);
+/* How a model scores. The file names it, so that each kind has functions of its own. */
+enum model_kind {
+    MODEL_ADDITIVE, /* effects of features and of pairs */
+    MODEL_KIND_COUNT
+};
 struct model_facts {
+    enum model_kind kind;
     enum model_basis basis;
     uint32_t split_count, passes;
     uint64_t rows, yes;
@@ -94,10 +103,22 @@ struct model_facts {
     /* LEARN_TEXT_GROUPS_MIN when it was trained; 0 in models of formats 1 and 2, whose texts may be
      * those of one person. */
     uint32_t text_groups_min;
+    double pair_ridge;    /* of the cells of pairs; 0: the model has no pairs */
+    uint32_t pairs_tried; /* how many pairs were scored for it; 0 before format 5 */
 };
 const struct model_facts *model_facts(const struct model *model);
 uint32_t model_feature_count(const struct model *model);
 struct feature model_feature(const struct model *model, uint32_t feature);
+
+/* What two features add together, beyond what each adds alone. */
+struct model_pair_facts {
+    uint32_t left, right; /* features; left < right */
+    double evidence;      /* z of the cells' residuals under no pair (learn/pairs.h) */
+    double importance;    /* mean |effect| over the training rows */
+};
+uint32_t model_pair_count(const struct model *model);
+/* Pairs are in order of left, then right. */
+struct model_pair_facts model_pair_facts(const struct model *model, uint32_t pair);
 
 /* Returns the calibrated propensity, in (0, 1). `values` is by the model's features. Any thread; no
  * allocation. */
@@ -113,20 +134,36 @@ static inline double model_add(double log_odds, const double *effects, uint32_t 
     for (uint32_t f = first; f < end; f++) log_odds += effects[f];
     return log_odds;
 }
+/* The same by cells: a feature's value falls into one of its cells, and each cell, or pair of
+ * cells, adds the same log-odds. For a caller that knows some features long before others:
+ *
+ *   log-odds = base + effects of all features + effects of all pairs
+ *
+ * In a model that has pairs, the base and every effect are multiples of 2^-32 and at most
+ * MODEL_EFFECT_MAX in size, so that sums of them are exact, and equal model_score bit for bit in
+ * whatever order they are added. Cells must be of their features. */
+#define MODEL_EFFECT_MAX 1024.0
+uint32_t model_cell(const struct model *model, uint32_t feature, struct value value);
+double model_cell_effect(const struct model *model, uint32_t feature, uint32_t cell);
+double model_pair_effect(const struct model *model, uint32_t pair, uint32_t left_cell,
+                         uint32_t right_cell);
 double model_propensity(double log_odds);
 /* The same for many, in place. */
 void model_propensities(double *log_odds, size_t count);
 /* No two models of a process have the same one, and none has 0. */
 uint64_t model_serial(const struct model *model);
-/* Gives the features that moved this row's score most, strongest first: log-odds against the mean.
- */
+/* Gives the features, and pairs of them, that moved this row's score most, strongest first:
+ * log-odds against the mean. The base plus all reasons is the row's log-odds. */
+#define MODEL_ALONE UINT32_MAX
 struct model_reason {
     uint32_t feature;
+    uint32_t with; /* the right feature of a pair; MODEL_ALONE: the feature by itself */
     double log_odds;
 };
 uint32_t model_reasons(const struct model *model, const struct value *values,
                        struct model_reason *out, uint32_t max);
-/* Gives the mean absolute log-odds of each feature over the training rows, strongest first. */
+/* Gives the mean absolute log-odds of each feature and pair over the training rows, strongest
+ * first. */
 uint32_t model_importance(const struct model *model, struct model_reason *out, uint32_t max);
 
 /* How good it is on rows that it never saw; every figure with its 95 % and its 50 % interval by

@@ -90,9 +90,31 @@ static uint32_t cell_of_number(const struct model_feature *feature, struct value
     return below + (edges[below] < number);
 }
 
+static uint32_t cell_of(const struct model_feature *feature, struct value value) {
+    return feature->kind == FEATURE_TEXT ? cell_of_text(feature, value)
+                                         : cell_of_number(feature, value);
+}
+
 static double effect_of(const struct model_feature *feature, struct value value) {
-    return feature->effects[feature->kind == FEATURE_TEXT ? cell_of_text(feature, value)
-                                                          : cell_of_number(feature, value)];
+    return feature->effects[cell_of(feature, value)];
+}
+
+static double effect_of_cells(const struct model_pair *pair, uint32_t left_cell,
+                              uint32_t right_cell) {
+    uint32_t left = pair->left_part[left_cell], right = pair->right_part[right_cell];
+    return pair->effects[left * pair->right_parts + right];
+}
+
+static double effect_of_pair(const struct model *model, const struct model_pair *pair,
+                             const struct value *values) {
+    return effect_of_cells(pair, cell_of(&model->features[pair->left], values[pair->left]),
+                           cell_of(&model->features[pair->right], values[pair->right]));
+}
+
+double model_effect_rounded(double log_odds) {
+    if (!isfinite(log_odds)) return 0;
+    double held = fmin(fmax(log_odds, -MODEL_EFFECT_MAX), MODEL_EFFECT_MAX);
+    return rint(held * MODEL_EFFECT_STEPS) / MODEL_EFFECT_STEPS;
 }
 
 double model_base(const struct model *model) {
@@ -101,6 +123,28 @@ double model_base(const struct model *model) {
 
 double model_effect(const struct model *model, uint32_t feature, struct value value) {
     return effect_of(&model->features[feature], value);
+}
+
+uint32_t model_cell(const struct model *model, uint32_t feature, struct value value) {
+    return cell_of(&model->features[feature], value);
+}
+
+double model_cell_effect(const struct model *model, uint32_t feature, uint32_t cell) {
+    return model->features[feature].effects[cell];
+}
+
+double model_pair_effect(const struct model *model, uint32_t pair, uint32_t left_cell,
+                         uint32_t right_cell) {
+    return effect_of_cells(&model->pairs[pair], left_cell, right_cell);
+}
+
+uint32_t model_pair_count(const struct model *model) {
+    return model->pair_count;
+}
+
+struct model_pair_facts model_pair_facts(const struct model *model, uint32_t pair) {
+    const struct model_pair *of = &model->pairs[pair];
+    return (struct model_pair_facts){of->left, of->right, of->evidence, of->importance};
 }
 
 double model_propensity(double log_odds) {
@@ -119,10 +163,12 @@ double model_score(const struct model *model, const struct value *values) {
     double log_odds = model->base;
     for (uint32_t f = 0; f < model->feature_count; f++)
         log_odds += effect_of(&model->features[f], values[f]);
+    for (uint32_t k = 0; k < model->pair_count; k++)
+        log_odds += effect_of_pair(model, &model->pairs[k], values);
     return propensity_of(log_odds);
 }
 
-/* Keeps `out` sorted by strength, the earlier feature first among equals. */
+/* Keeps `out` sorted by strength, the earlier one first among equals. */
 static uint32_t insert_reason(struct model_reason *out, uint32_t count, uint32_t max,
                               struct model_reason reason) {
     if (reason.log_odds == 0 || max == 0) return count;
@@ -138,8 +184,14 @@ uint32_t model_reasons(const struct model *model, const struct value *values,
                        struct model_reason *out, uint32_t max) {
     uint32_t count = 0;
     for (uint32_t f = 0; f < model->feature_count; f++) {
-        count = insert_reason(out, count, max,
-                              (struct model_reason){f, effect_of(&model->features[f], values[f])});
+        double effect = effect_of(&model->features[f], values[f]);
+        count = insert_reason(out, count, max, (struct model_reason){f, MODEL_ALONE, effect});
+    }
+    for (uint32_t k = 0; k < model->pair_count; k++) {
+        const struct model_pair *pair = &model->pairs[k];
+        double effect = effect_of_pair(model, pair, values);
+        count =
+            insert_reason(out, count, max, (struct model_reason){pair->left, pair->right, effect});
     }
     return count;
 }
@@ -147,8 +199,13 @@ uint32_t model_reasons(const struct model *model, const struct value *values,
 uint32_t model_importance(const struct model *model, struct model_reason *out, uint32_t max) {
     uint32_t count = 0;
     for (uint32_t f = 0; f < model->feature_count; f++) {
-        count =
-            insert_reason(out, count, max, (struct model_reason){f, model->features[f].importance});
+        struct model_reason reason = {f, MODEL_ALONE, model->features[f].importance};
+        count = insert_reason(out, count, max, reason);
+    }
+    for (uint32_t k = 0; k < model->pair_count; k++) {
+        const struct model_pair *pair = &model->pairs[k];
+        struct model_reason reason = {pair->left, pair->right, pair->importance};
+        count = insert_reason(out, count, max, reason);
     }
     return count;
 }

@@ -1,16 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* learn/model.h -- the inside of a model: each feature's bins, with the log-odds that a value in a
- * bin adds.
+ * bin adds, and pairs of features with the log-odds that two bins add together.
  *
- * It is calibrated and centred: the log-odds of a row are the base plus one effect of each feature.
- * The effects of a feature are 0 on average over the training rows, so an effect is also the
- * reason. A value that no training row had adds 0. Everything lives in the arena. */
+ * It is calibrated and centred: the log-odds of a row are the base plus one effect of each feature
+ * and of each pair. The effects of a feature or of a pair are 0 on average over the training rows,
+ * so an effect is also the reason. A value that no training row had adds 0, and so do two values
+ * that fewer than LEARN_TEXT_GROUPS_MIN customers had together. Everything lives in the arena.
+ *
+ * A pair groups the cells of a feature into at most PAIR_SIDE_MAX parts, its sides:
+ *
+ *   effect of a pair = effects[left_part[left cell] * right_parts + right_part[right cell]] */
 #ifndef LEARN_MODEL_H
 #define LEARN_MODEL_H
 
 #include "learn/bins.h"
 
 #define MODEL_BYTES_MAX ((size_t)256 << 20)
+#define PAIR_SIDE_MAX   64
+/* Effects are multiples of one over this (learn.h). */
+#define MODEL_EFFECT_STEPS 4294967296.0
 
 struct model_feature {
     struct text name;
@@ -21,10 +29,18 @@ struct model_feature {
     double *effects;   /* by cell */
     double importance; /* mean |effect| over the training rows */
 };
+struct model_pair {
+    uint32_t left, right;
+    uint32_t left_parts, right_parts;
+    const uint8_t *left_part, *right_part; /* by cell of the feature */
+    double *effects;
+    double evidence, importance;
+};
 struct model {
     struct arena arena;
     struct model_feature *features;
-    uint32_t feature_count;
+    struct model_pair *pairs; /* in order of left, then right */
+    uint32_t feature_count, pair_count;
     double base;
     uint64_t serial;
     struct model_facts facts;
@@ -32,6 +48,8 @@ struct model {
 };
 
 struct model *model_create(void);
+/* Returns the nearest effect that a model may hold; 0 for what is no number. */
+double model_effect_rounded(double log_odds);
 static inline uint32_t model_feature_cells(const struct model_feature *feature) {
     return feature->known + (feature->kind == FEATURE_TEXT ? 2 : 1);
 }

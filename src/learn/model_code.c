@@ -3,7 +3,7 @@
  *   4   format version
  *   4   CRC32C of magic, version and length, then of the body
  *   8   bytes of the body
- *       body: facts, figures, base, features
+ *       body: facts, figures, base, features, pairs
  *
  * Little-endian, doubles by their bits, text with its length before it. The head keeps its places
  * in every version, so that a newer file is told from a damaged one. */
@@ -81,6 +81,9 @@ static void write_facts(struct writer *writer, const struct model *model) {
     }
     write_double(writer, metrics->base_rate.low);
     write_double(writer, metrics->base_rate.high);
+    write_double(writer, facts->pair_ridge);
+    write_u64(writer, facts->pairs_tried, 4);
+    write_u64(writer, facts->kind, 4);
 }
 
 static void write_feature(struct writer *writer, const struct model_feature *feature) {
@@ -94,6 +97,20 @@ static void write_feature(struct writer *writer, const struct model_feature *fea
         write_double(writer, feature->edges[i]);
     for (uint32_t i = 0; i < model_feature_cells(feature); i++)
         write_double(writer, feature->effects[i]);
+}
+
+static void write_pair(struct writer *writer, const struct model *model,
+                       const struct model_pair *pair) {
+    write_u64(writer, pair->left, 4);
+    write_u64(writer, pair->right, 4);
+    write_double(writer, pair->evidence);
+    write_double(writer, pair->importance);
+    write_u64(writer, pair->left_parts, 4);
+    write_bytes(writer, pair->left_part, model_feature_cells(&model->features[pair->left]));
+    write_u64(writer, pair->right_parts, 4);
+    write_bytes(writer, pair->right_part, model_feature_cells(&model->features[pair->right]));
+    for (uint32_t i = 0; i < pair->left_parts * pair->right_parts; i++)
+        write_double(writer, pair->effects[i]);
 }
 
 static void store_u64(char *at, uint64_t value, uint32_t bytes) {
@@ -113,6 +130,8 @@ enum status model_encode(const struct model *model, struct buffer *out) {
     write_facts(&writer, model);
     write_u64(&writer, model->feature_count, 4);
     for (uint32_t f = 0; f < model->feature_count; f++) write_feature(&writer, &model->features[f]);
+    write_u64(&writer, model->pair_count, 4);
+    for (uint32_t k = 0; k < model->pair_count; k++) write_pair(&writer, model, &model->pairs[k]);
     if (writer.status != STATUS_OK) {
         out->length = start;
         return writer.status;
@@ -209,7 +228,7 @@ static void read_later_bounds(struct reader *reader, struct model_metrics *metri
 }
 
 /* Reads the facts. Format 2 added the delay of the labels, 3 how common a text was, 4 the 50 %
- * bounds and those of the base rate. */
+ * bounds and those of the base rate, 5 pairs and the kind. */
 static void read_facts(struct reader *reader, struct model *model, uint32_t version) {
     struct model_facts *facts = &model->facts;
     struct model_metrics *metrics = &model->metrics;
@@ -234,6 +253,9 @@ static void read_facts(struct reader *reader, struct model *model, uint32_t vers
     if (version >= 2) facts->label_delay_ms = (int64_t)read_u64(reader, 8);
     if (version >= 3) facts->text_groups_min = (uint32_t)read_u64(reader, 4);
     read_later_bounds(reader, metrics, version);
+    if (version >= 5) facts->pair_ridge = read_finite(reader);
+    if (version >= 5) facts->pairs_tried = read_u32_up_to(reader, UINT32_MAX);
+    if (version >= 5) facts->kind = (enum model_kind)read_u32_up_to(reader, MODEL_KIND_COUNT - 1);
 }
 
 static void *reserve(struct reader *reader, struct arena *arena, size_t count, size_t bytes) {
@@ -280,6 +302,70 @@ static void read_feature(struct reader *reader, struct arena *arena,
     feature->effects = effects;
 }
 
+/* Reads into which part of a pair's side each cell of the feature falls. */
+static const uint8_t *read_parts(struct reader *reader, struct arena *arena,
+                                 const struct model_feature *feature, uint32_t *count) {
+    uint32_t cells = model_feature_cells(feature);
+    *count = read_u32_up_to(reader, PAIR_SIDE_MAX);
+    const uint8_t *at = read_bytes(reader, cells);
+    uint8_t *parts = reserve(reader, arena, cells, sizeof *parts);
+    for (uint32_t c = 0; !reader->wrong && c < cells; c++) {
+        if (at[c] >= *count) reader->wrong = true;
+        parts[c] = at[c];
+    }
+    return parts;
+}
+
+/* Reads an effect that sums exactly with others. */
+static double read_effect(struct reader *reader) {
+    double effect = read_finite(reader);
+    if (effect != model_effect_rounded(effect)) reader->wrong = true;
+    return effect;
+}
+
+static void read_pair(struct reader *reader, struct model *model, struct model_pair *pair) {
+    pair->left = read_u32_up_to(reader, LEARN_FEATURES_MAX);
+    pair->right = read_u32_up_to(reader, LEARN_FEATURES_MAX);
+    pair->evidence = read_finite(reader);
+    pair->importance = read_finite(reader);
+    if (pair->left >= pair->right || pair->right >= model->feature_count) reader->wrong = true;
+    if (reader->wrong) return;
+    struct arena *arena = &model->arena;
+    pair->left_part = read_parts(reader, arena, &model->features[pair->left], &pair->left_parts);
+    pair->right_part = read_parts(reader, arena, &model->features[pair->right], &pair->right_parts);
+    if (reader->wrong) return;
+    uint32_t cells = pair->left_parts * pair->right_parts;
+    pair->effects = reserve(reader, arena, cells, sizeof *pair->effects);
+    for (uint32_t i = 0; !reader->wrong && i < cells; i++) pair->effects[i] = read_effect(reader);
+}
+
+static bool is_before(const struct model_pair *a, const struct model_pair *b) {
+    return a->left != b->left ? a->left < b->left : a->right < b->right;
+}
+
+/* Do the base and all effects of features sum exactly? */
+static bool sums_exactly(const struct model *model) {
+    bool all = model->base == model_effect_rounded(model->base);
+    for (uint32_t f = 0; f < model->feature_count; f++) {
+        const struct model_feature *feature = &model->features[f];
+        for (uint32_t c = 0; c < model_feature_cells(feature); c++)
+            all &= feature->effects[c] == model_effect_rounded(feature->effects[c]);
+    }
+    return all;
+}
+
+static void read_pairs(struct reader *reader, struct model *model) {
+    uint32_t count = read_u32_up_to(reader, LEARN_PAIRS_MAX);
+    if (reader->wrong) return;
+    model->pairs = reserve(reader, &model->arena, count, sizeof *model->pairs);
+    if (count > 0 && !reader->wrong && !sums_exactly(model)) reader->wrong = true;
+    for (uint32_t k = 0; !reader->wrong && k < count; k++) {
+        read_pair(reader, model, &model->pairs[k]);
+        if (k > 0 && !is_before(&model->pairs[k - 1], &model->pairs[k])) reader->wrong = true;
+    }
+    model->pair_count = count;
+}
+
 static enum status read_model(struct reader *reader, struct model *model, uint32_t version) {
     read_facts(reader, model, version);
     model->feature_count = read_u32_up_to(reader, LEARN_FEATURES_MAX);
@@ -288,6 +374,7 @@ static enum status read_model(struct reader *reader, struct model *model, uint32
     for (uint32_t f = 0; !reader->wrong && f < model->feature_count; f++) {
         read_feature(reader, &model->arena, &model->features[f]);
     }
+    if (version >= 5 && !reader->wrong) read_pairs(reader, model);
     if (reader->no_memory) return STATUS_NO_MEMORY;
     return reader->wrong || reader->left > 0 ? STATUS_CORRUPT : STATUS_OK;
 }

@@ -158,6 +158,107 @@ static void bytes_behind_the_end_are_refused(void **state) {
     buffer_release(&bytes);
 }
 
+/* Gives the model of `simulate` a pair of the amount and the city by hand. */
+static void add_pair(struct model *model) {
+    const struct model_feature *amount = &model->features[0], *city = &model->features[2];
+    struct model_pair *pair = arena_calloc(&model->arena, 1, sizeof *pair);
+    uint8_t *left = arena_calloc(&model->arena, model_feature_cells(amount), 1);
+    uint8_t *right = arena_calloc(&model->arena, model_feature_cells(city), 1);
+    double *effects = arena_calloc(&model->arena, 6, sizeof *effects);
+    for (uint32_t c = 0; c < model_feature_cells(amount); c++) left[c] = c > 1;
+    for (uint32_t c = 0; c < model_feature_cells(city); c++) right[c] = (uint8_t)(c % 3);
+    for (uint32_t i = 0; i < 6; i++) effects[i] = model_effect_rounded(.1 * i - .2);
+    *pair = (struct model_pair){0, 2, 2, 3, left, right, effects, 9.5, .125};
+    model->pairs = pair;
+    model->pair_count = 1;
+    model->base = model_effect_rounded(model->base);
+    for (uint32_t f = 0; f < model->feature_count; f++) {
+        struct model_feature *feature = &model->features[f];
+        for (uint32_t c = 0; c < model_feature_cells(feature); c++)
+            feature->effects[c] = model_effect_rounded(feature->effects[c]);
+    }
+}
+
+/* A pair comes back, adds what its cells say, in whatever order, and is a reason. */
+static void a_pair_is_kept_scored_and_told(void **state) {
+    (void)state;
+    struct model *model = simulate_model(2000, 1), *back;
+    add_pair(model);
+    struct buffer bytes;
+    buffer_init(&bytes);
+    assert_int_equal(model_encode(model, &bytes), STATUS_OK);
+    assert_int_equal(model_decode(&back, buffer_text(&bytes), NULL), STATUS_OK);
+    assert_int_equal(model_pair_count(back), 1);
+    struct model_pair_facts facts = model_pair_facts(back, 0);
+    assert_true(facts.left == 0 && facts.right == 2 && facts.evidence == 9.5);
+    struct random random;
+    random_init(&random, 3);
+    for (int i = 0; i < 1000; i++) {
+        struct simulated row;
+        simulate(&random, &row);
+        double amount = fmin(row.values[0].number, 8), backwards;
+        uint32_t city = model_cell(back, 2, row.values[2]);
+        uint32_t cell = model_cell(back, 0, row.values[0]);
+        double pair = model_pair_effect(back, 0, cell, city);
+        assert_near(pair, .1 * ((cell > 1 ? 3 : 0) + city % 3) - .2, 1e-9);
+        assert_true(amount > 0 || cell == 0);
+        backwards = pair;
+        for (uint32_t f = FEATURES; f-- > 0;)
+            backwards += model_cell_effect(back, f, model_cell(back, f, row.values[f]));
+        backwards += model_base(back);
+        assert_true(model_propensity(backwards) == model_score(back, row.values));
+        assert_true(model_score(model, row.values) == model_score(back, row.values));
+        struct model_reason reasons[FEATURES + 1];
+        uint32_t count = model_reasons(back, row.values, reasons, FEATURES + 1);
+        double sum = model_base(back);
+        bool told = false;
+        for (uint32_t k = 0; k < count; k++) {
+            sum += reasons[k].log_odds;
+            if (reasons[k].with == MODEL_ALONE) continue;
+            told = true;
+            assert_true(reasons[k].feature == 0 && reasons[k].with == 2);
+            assert_true(reasons[k].log_odds == pair);
+        }
+        assert_true(told == (pair != 0) && sum == backwards);
+    }
+    buffer_release(&bytes);
+    model_destroy(model);
+    model_destroy(back);
+}
+
+/* What would make the score of a pair go wrong, each by itself. */
+static void content_of_pairs_is_checked(void **state) {
+    (void)state;
+    struct model *model = simulate_model(300, 1);
+    add_pair(model);
+    struct model_pair *pair = model->pairs, kept = *pair;
+    double effect = pair->effects[1];
+    pair->effects[1] = .1; /* no sum of it is exact */
+    assert_refused(model);
+    pair->effects[1] = 2 * MODEL_EFFECT_MAX;
+    assert_refused(model);
+    pair->effects[1] = effect;
+    effect = model->features[1].effects[0];
+    model->features[1].effects[0] = .3;
+    assert_refused(model);
+    model->features[1].effects[0] = effect;
+    pair->left = 2; /* with itself */
+    assert_refused(model);
+    *pair = kept;
+    pair->right = FEATURES;
+    pair->right_parts = pair->left_parts = 0;
+    assert_refused(model);
+    *pair = kept;
+    pair->right_parts = 2; /* a cell falls into a part that is not there */
+    assert_refused(model);
+    *pair = kept;
+    struct model_pair twice[] = {kept, kept};
+    model->pairs = twice;
+    model->pair_count = 2;
+    assert_refused(model);
+    model_destroy(model);
+}
+
 static void a_newer_format_is_told_from_damage(void **state) {
     (void)state;
     struct buffer bytes = encoded(300);
@@ -172,10 +273,11 @@ static void a_newer_format_is_told_from_damage(void **state) {
     buffer_release(&bytes);
 }
 
-/* Format 3 had neither 50 % bounds nor those of the base rate, which stand behind its facts. */
+/* Format 3 had neither 50 % bounds nor those of the base rate, which stand behind its facts, nor
+ * pairs. */
 static void a_model_of_format_3_is_read(void **state) {
     (void)state;
-    enum { FACTS_BYTES = 24 + 208, LATER_BYTES = 12 * 8 };
+    enum { FACTS_BYTES = 24 + 208, LATER_BYTES = 12 * 8 + 16, PAIRS_BYTES = 4 };
     struct buffer bytes = encoded(300);
     struct model *now, *old;
     assert_int_equal(model_decode(&now, buffer_text(&bytes), NULL), STATUS_OK);
@@ -183,7 +285,7 @@ static void a_model_of_format_3_is_read(void **state) {
     assert_true(auc->low <= auc->low50 && auc->low50 <= auc->high50 && auc->high50 <= auc->high);
     memmove(bytes.at + FACTS_BYTES, bytes.at + FACTS_BYTES + LATER_BYTES,
             bytes.length - FACTS_BYTES - LATER_BYTES);
-    bytes.length -= LATER_BYTES;
+    bytes.length -= LATER_BYTES + PAIRS_BYTES;
     bytes.at[8] = 3;
     for (int i = 0; i < 8; i++) bytes.at[16 + i] = (char)(uint8_t)((bytes.length - 24) >> (8 * i));
     seal(bytes.at, bytes.length);
@@ -230,6 +332,8 @@ int main(void) {
         cmocka_unit_test(sealed_nonsense_is_refused_or_harmless),
         cmocka_unit_test(content_is_checked),
         cmocka_unit_test(bytes_behind_the_end_are_refused),
+        cmocka_unit_test(a_pair_is_kept_scored_and_told),
+        cmocka_unit_test(content_of_pairs_is_checked),
         cmocka_unit_test(a_newer_format_is_told_from_damage),
         cmocka_unit_test(a_model_of_format_3_is_read),
         cmocka_unit_test(no_memory_is_a_status),

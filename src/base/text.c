@@ -233,6 +233,21 @@ enum status text_to_double(struct text text, double *value) {
     return STATUS_OK;
 }
 
+enum status text_to_float(struct text text, float *value) {
+    struct decimal decimal;
+    char copy[512];
+    if (!decimal_scan(text, &decimal) || text.length >= sizeof copy) return STATUS_INVALID;
+    memcpy(copy, text.at, text.length);
+    copy[text.length] = 0;
+    locale_t c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    if (!c_locale) return STATUS_NO_MEMORY;
+    float result = strtof_l(copy, NULL, c_locale);
+    freelocale(c_locale);
+    if (!isfinite(result)) return STATUS_INVALID;
+    *value = result;
+    return STATUS_OK;
+}
+
 static void strip_common_ends(struct text *a, struct text *b) {
     while (a->length && b->length && a->at[0] == b->at[0]) {
         a->at++, b->at++;

@@ -68,6 +68,8 @@ bool text_matches_glob(struct text text, struct text pattern);
  */
 enum status text_to_int64(struct text text, int64_t *value) MUST_USE;
 enum status text_to_double(struct text text, double *value) MUST_USE; /* finite only */
+/* The nearest float, rounded once: a double that is cast may be rounded twice. Finite only. */
+enum status text_to_float(struct text text, float *value) MUST_USE;
 
 #define TEXT_DISTANCE_LIMIT_MAX 64
 /* Optimal string alignment distance of bytes, capped: returns limit + 1 as soon as it must exceed

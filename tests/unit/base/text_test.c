@@ -157,6 +157,31 @@ static void doubles_round_like_strtod(void **state) {
     }
 }
 
+/* The nearest float, also where the nearest double would round to another one. */
+static void floats_are_rounded_once(void **state) {
+    (void)state;
+    float value = 0;
+    /* Just above the middle between 1 and the next float; as a double it is that middle. */
+    const char *above = "1.00000005960464477540";
+    assert_int_equal(text_to_float(text_from(above), &value), STATUS_OK);
+    assert_true(value == 1.00000012f && (float)strtod(above, NULL) == 1.0f);
+    struct random random;
+    random_init(&random, 4);
+    for (int i = 0; i < 100000; i++) {
+        uint32_t bits = (uint32_t)random_u64(&random);
+        float wanted;
+        char string[32];
+        memcpy(&wanted, &bits, sizeof wanted);
+        if (!isfinite(wanted)) continue;
+        snprintf(string, sizeof string, "%.9g", (double)wanted);
+        assert_int_equal(text_to_float(text_from(string), &value), STATUS_OK);
+        assert_memory_equal(&value, &wanted, sizeof value);
+    }
+    const char *bad[] = {"", "1e39", "nan", "1 ", "0x1p3"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(text_to_float(text_from(bad[i]), &value), STATUS_INVALID);
+}
+
 /* The textbook table, whole and uncapped. */
 static uint32_t naive_distance(const char *a, const char *b) {
     uint32_t d[40][40], n = (uint32_t)strlen(a), m = (uint32_t)strlen(b);
@@ -269,6 +294,7 @@ int main(void) {
         cmocka_unit_test(integers),
         cmocka_unit_test(nearest),
         cmocka_unit_test(doubles_round_like_strtod),
+        cmocka_unit_test(floats_are_rounded_once),
         cmocka_unit_test(unknown_names),
         cmocka_unit_test(buffers),
         cmocka_unit_test(distance_like_the_naive_one),

@@ -43,19 +43,10 @@ static uint32_t sums_count(const struct playbook *playbook) {
     return goal_bases_count(playbook) + playbook->goal_count * (MOMENTS - 1);
 }
 
-static bool is_of_treatment(const struct goal *goal) {
-    return goal->until != NULL || (goal->where != NULL && expr_uses_treatment(goal->where));
-}
-
-static bool reads_traits(const struct goal *goal) {
-    return (goal->where != NULL && expr_traits(goal->where, NULL, 0) > 0) ||
-           (goal->value != NULL && expr_traits(goal->value, NULL, 0) > 0);
-}
-
 static struct outcome_detail outcome_at(const struct base_part *part, struct profile *profile,
                                         const struct timeline *timeline, const struct goal *goal,
                                         const struct treatment *treatment, int64_t t_ms) {
-    if (reads_traits(goal)) {
+    if (goal_reads_traits(goal)) {
         profile_at(profile, timeline, t_ms);
         profile_with(profile, treatment);
     }
@@ -128,7 +119,7 @@ static enum status visit_customer(void *state, struct walker *walker,
                                   const struct timeline *timeline, struct error *error) {
     struct base_part *part = state;
     for (uint32_t g = 0; g < part->data->playbook->goal_count; g++) {
-        if (!is_of_treatment(&part->data->playbook->goals[g]))
+        if (!goal_is_of_treatment(&part->data->playbook->goals[g]))
             add_landmarks(part, walker->profile, timeline, g);
     }
     return add_past_treatments(part, walker->profile, timeline, error);
@@ -160,7 +151,7 @@ static void conclude(const struct playbook *playbook, const struct goal_sums *su
         const struct goal_sums *natural = &sums[g * MOMENTS + AFTER_LANDMARKS],
                                *treated = &sums[g * MOMENTS + AFTER_TREATMENTS];
         out[g] = (struct goal_base){
-            .rate = rate_of(is_of_treatment(&playbook->goals[g]) ? treated : natural),
+            .rate = rate_of(goal_is_of_treatment(&playbook->goals[g]) ? treated : natural),
             .value = value_of(treated->valued > 0 ? treated : natural),
             .treated_rows = treated->rows,
             .treated_rate = rate_of(treated),
@@ -177,7 +168,7 @@ static void conclude(const struct playbook *playbook, const struct goal_sums *su
 static bool any_reads_traits(const struct playbook *playbook) {
     bool any = false;
     for (uint32_t g = 0; g < playbook->goal_count; g++)
-        any = any || reads_traits(&playbook->goals[g]);
+        any = any || goal_reads_traits(&playbook->goals[g]);
     return any;
 }
 

@@ -12,8 +12,7 @@ struct gathering {
     uint64_t money[TIMELINE_COLUMNS_MAX / 64]; /* bit set of the money columns */
 };
 
-/* The moment at which the month `back` months before at_ms's begins. */
-static int64_t month_begins(const struct time_zone *zone, int64_t at_ms, int32_t back) {
+int64_t month_begins(const struct time_zone *zone, int64_t at_ms, int32_t back) {
     struct civil civil;
     time_to_civil(at_ms + time_zone_offset_s(zone, at_ms) * TIME_SECOND_MS, &civil);
     int32_t month = civil.year * 12 + civil.month - 1 - back;

@@ -36,6 +36,8 @@ struct month_report {
     int64_t at_ms;           /* as known then */
 };
 
+/* When the month begins that lies `back` months before that of at_ms. NULL: UTC. */
+int64_t month_begins(const struct time_zone *zone, int64_t at_ms, int32_t back);
 /* In major units. */
 double month_sum(const struct month_series *series, uint32_t month);
 /* Events and customers of a month; and the sum of a series in it, in its own currency. */

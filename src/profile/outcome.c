@@ -152,6 +152,8 @@ static void add_value(const struct goal_rows *rows, uint32_t row, struct outcome
     else if (value.type == VALUE_MONEY && detail->value.type == VALUE_MONEY &&
              value.currency == detail->value.currency)
         detail->value.minor += value.minor;
+    else
+        detail->values_left_out++;
 }
 
 static void find_goal(const struct goal_rows *rows, struct outcome_detail *detail) {
@@ -167,6 +169,15 @@ static void find_goal(const struct goal_rows *rows, struct outcome_detail *detai
         add_value(rows, row, detail);
     }
     memory_free(returns.items);
+}
+
+bool goal_is_of_treatment(const struct goal *goal) {
+    return goal->until != NULL || (goal->where != NULL && expr_uses_treatment(goal->where));
+}
+
+bool goal_reads_traits(const struct goal *goal) {
+    return (goal->where != NULL && expr_traits(goal->where, NULL, 0) > 0) ||
+           (goal->value != NULL && expr_traits(goal->value, NULL, 0) > 0);
 }
 
 struct outcome_detail outcome_of(struct profile *profile, const struct timeline *timeline,

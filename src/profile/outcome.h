@@ -23,7 +23,13 @@ struct outcome_detail {
     /* The sum of the goal's value over goal events (money or number); unknown where the goal has
      * none. */
     struct value value;
+    /* Goal events whose value is no part of that sum: it has another currency, or another type. */
+    uint32_t values_left_out;
 };
+/* Does the goal depend on a treatment: on its deadline, or in its `where`? */
+bool goal_is_of_treatment(const struct goal *goal);
+/* Do its expressions read traits? */
+bool goal_reads_traits(const struct goal *goal);
 
 /* The timeline must hold rows up to now_ms (request as of now). `treatment` NULL where the goal
  * uses no action.… Traits that the goal reads are those of the last profile_at / profile_with: the

@@ -208,10 +208,7 @@ static struct value parse_products(struct scene *scene, struct packed_list *list
     return value;
 }
 
-static void pack_properties(struct scene *scene, const char *properties) {
-    struct packed_list list;
-    packed_list_init(&list);
-    packed_begin(&scene->writer);
+static void add_properties(struct scene *scene, const char *properties, struct packed_list *list) {
     for (const char *at = properties; *at != '\0';) {
         uint32_t symbol;
         size_t name = strcspn(at, "=");
@@ -222,11 +219,18 @@ static void pack_properties(struct scene *scene, const char *properties) {
                         &symbol) == STATUS_OK,
              "no symbol");
         struct text text = {from, (uint32_t)length};
-        struct value value = *from == '[' ? parse_products(scene, &list, text) : parse_value(text);
+        struct value value = *from == '[' ? parse_products(scene, list, text) : parse_value(text);
         must(packed_add(&scene->writer, symbol, value) == STATUS_OK, "no memory");
         at = from + length;
         at += strspn(at, " ");
     }
+}
+
+static void pack_properties(struct scene *scene, const char *properties) {
+    struct packed_list list;
+    packed_list_init(&list);
+    packed_begin(&scene->writer);
+    add_properties(scene, properties, &list);
     must(packed_end(&scene->writer, &scene->batch.bytes) == STATUS_OK, "no memory");
     packed_list_release(&list);
 }
@@ -291,6 +295,34 @@ void scene_decision(struct scene *scene, uint32_t persona, int64_t time_ms, int6
     must(packed_add(&scene->writer, PROPERTY_DECISION, value_text(text_from(id))) == STATUS_OK,
          "no memory");
     must(packed_add(&scene->writer, symbol, messages) == STATUS_OK, "no memory");
+    must(packed_end(&scene->writer, &scene->batch.bytes) == STATUS_OK, "no memory");
+    add_event(scene, persona, "system:Decision Made", time_ms, known_ms);
+    packed_list_release(&list);
+}
+
+void scene_decided(struct scene *scene, uint32_t persona, int64_t time_ms, int64_t known_ms,
+                   const char *properties, const char *messages) {
+    static const uint32_t symbols[] = {PROPERTY_TREATMENT, PROPERTY_CHANNEL};
+    struct packed_list list;
+    struct value value;
+    uint32_t symbol;
+    event_batch_clear(&scene->batch);
+    packed_list_init(&list);
+    packed_begin(&scene->writer);
+    add_properties(scene, properties, &list);
+    packed_list_begin(&list);
+    for (const char *at = messages; *at != '\0';) {
+        uint32_t key = (uint32_t)strcspn(at, "@"), channel = (uint32_t)strcspn(at + key + 1, " ");
+        const struct value values[] = {value_text((struct text){at, key}),
+                                       value_text((struct text){at + key + 1, channel})};
+        must(packed_list_add_record(&list, symbols, values, 2) == STATUS_OK, "no memory");
+        at += key + 1 + channel;
+        at += strspn(at, " ");
+    }
+    must(packed_list_end(&list, &value) == STATUS_OK, "no memory");
+    must(symbol_add(scene->symbols, SYMBOL_PROPERTY, TEXT("messages"), &symbol) == STATUS_OK,
+         "no symbol");
+    must(packed_add(&scene->writer, symbol, value) == STATUS_OK, "no memory");
     must(packed_end(&scene->writer, &scene->batch.bytes) == STATUS_OK, "no memory");
     add_event(scene, persona, "system:Decision Made", time_ms, known_ms);
     packed_list_release(&list);

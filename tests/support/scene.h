@@ -81,6 +81,10 @@ void scene_event_known(struct scene *scene, uint32_t persona, const char *event,
 /* A Decision Made as the engine writes it, for one message; `withheld`: of a holdout customer. */
 void scene_decision(struct scene *scene, uint32_t persona, int64_t time_ms, int64_t known_ms,
                     const char *id, const char *treatment, const char *channel, bool withheld);
+/* The same for any number of messages, "letter@mail offer@email" as TREATMENT@CHANNEL, with further
+ * properties as scene_event has them: "holdout='out' salt='s1' playbook='p1'". */
+void scene_decided(struct scene *scene, uint32_t persona, int64_t time_ms, int64_t known_ms,
+                   const char *properties, const char *messages);
 /* The event of that number (the first is 0, which can't be corrected) is superseded by this version
  * from known_ms on. */
 void scene_correct(struct scene *scene, uint64_t number, uint32_t persona, const char *event,

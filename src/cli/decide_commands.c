@@ -11,9 +11,10 @@
 /* ---- one customer ---- */
 
 /* Prints a rank. A weight or lever of 1 is left out. */
-static void print_rank(struct engine *engine, const struct treatment_trace *trace, uint32_t rank,
-                       struct text placement) {
+static void print_rank(struct engine *engine, const struct decision *decision, uint32_t rank) {
     const struct playbook *playbook = engine_playbook(engine);
+    const struct treatment_trace ranked = decision_ranked(decision, rank), *trace = &ranked;
+    struct text placement = decision_placement(decision, rank);
     char weight[48] = "", lever[48] = "", value[48], cost[48], priority[48];
     struct buffer line;
     if (fabs(trace->weight - 1) > 1e-9)
@@ -33,6 +34,13 @@ static void print_rank(struct engine *engine, const struct treatment_trace *trac
     if (status == STATUS_OK && trace->send_after_ms != 0)
         status = buffer_format(&line, "; to be sent from %s on",
                                cli_when(playbook, trace->send_after_ms));
+    if (status == STATUS_OK && decision_draw_of(decision, rank) != NULL)
+        status = buffer_format(&line,
+                               "; drawn, with probability %.3g; propensity between %.3f and %.3f "
+                               "by %s",
+                               decision->probability[rank], trace->propensity_low,
+                               trace->propensity_high,
+                               cli_counted(trace->past_treatments, "past treatment"));
     if (status == STATUS_OK) cli_wrap(stdout, buffer_text(&line), 5);
     buffer_release(&line);
 }
@@ -64,10 +72,8 @@ static void print_decision(const struct engine_view *view) {
     cli_wrap_format(2, "%s (C%u) at %s", name, decision->customer.value,
                     cli_when(engine_playbook(engine), decision->t_ms));
     cli_wrap(stdout, text_from(reason), 0);
-    for (uint32_t rank = 0; rank < decision->ranked_count; rank++) {
-        const struct treatment_trace trace = decision_ranked(decision, rank);
-        print_rank(engine, &trace, rank, decision_placement(decision, rank));
-    }
+    for (uint32_t rank = 0; rank < decision->ranked_count; rank++)
+        print_rank(engine, decision, rank);
     print_placements(view);
     for (uint32_t i = 0; i < shown; i++) stopped[decision_shown(decision, i).stopped_at]++;
     for (uint32_t stage = 0; stage < STAGE_OFFERED; stage++) {

@@ -33,7 +33,7 @@
 struct message_symbols { /* nothing but symbols: others look through all of them */
     uint32_t messages, send_after, treatment_set, because, trait;
     uint32_t basis, in_force, position, rates, rates_at, rates_position, context, count, held;
-    uint32_t proposed, visitor;
+    uint32_t proposed, visitor, choice;
 };
 enum status message_symbols_add(struct symbols *symbols, struct message_symbols *out) MUST_USE;
 

@@ -62,6 +62,7 @@ enum status message_symbols_add(struct symbols *symbols, struct message_symbols 
         {"held", &out->held},
         {"proposed", &out->proposed},
         {"visitor", &out->visitor},
+        {"choice", &out->choice},
     };
     enum status status = STATUS_OK;
     for (size_t i = 0; i < sizeof added / sizeof *added && status == STATUS_OK; i++)

@@ -18,6 +18,11 @@ static enum status make_room(struct decider *decider) {
     decider->wanted = memory_calloc((size_t)playbook->trait_count + 1, sizeof *decider->wanted);
     if (decider->permits == NULL || decider->wanted == NULL) return STATUS_NO_MEMORY;
     wanted_traits(playbook, decider->wanted);
+    if (!playbook->explore.on) return STATUS_OK;
+    decider->group_bases =
+        memory_calloc((size_t)playbook->action_count + 1, sizeof *decider->group_bases);
+    if (decider->group_bases == NULL) return STATUS_NO_MEMORY;
+    group_bases_measure(decider);
     return STATUS_OK;
 }
 
@@ -58,11 +63,13 @@ void decider_destroy(struct decider *decider) {
     memory_free(decider->permits);
     memory_free(decider->held);
     memory_free(decider->wanted);
+    memory_free(decider->group_bases);
     memory_free(decider);
 }
 
 void decider_use_bases(struct decider *decider, const struct goal_base *bases) {
     decider->bases = bases;
+    if (decider->group_bases != NULL) group_bases_measure(decider);
 }
 
 void decider_name_directory(struct decider *decider, uint64_t directory) {
@@ -127,6 +134,8 @@ void trace_stop(struct treatment_trace *trace, enum stage stage, const struct ve
 static struct treatment_trace trace_begin(const struct treatment *treatment) {
     return (struct treatment_trace){.treatment = treatment,
                                     .propensity = NAN,
+                                    .propensity_low = NAN,
+                                    .propensity_high = NAN,
                                     .value = NAN,
                                     .weight = NAN,
                                     .lever = NAN,
@@ -154,6 +163,12 @@ struct treatment_trace decision_trace_of(const struct decision *decision, uint32
         out.cost = price.cost;
         out.unknown = isnan(out.priority);
         out.send_after_ms = facts_send_after(decider->facts, route);
+    }
+    if (priced && !isnan(out.propensity)) {
+        double rows = rows_behind(decider, out.treatment);
+        out.past_treatments = (uint64_t)(rows - CHOICE_PRIOR_ROWS);
+        out.propensity_low = choice_lower(out.propensity, rows);
+        out.propensity_high = choice_upper(out.propensity, rows);
     }
     if (verdict != NULL) trace_stop(&out, stage, verdict);
     return out;
@@ -238,14 +253,26 @@ uint64_t decision_id_of_before(const struct decision *decision) {
 
 /* What it was asked for, and by what it was decided: by another model, or at another placement, it
  * is another decision. */
-static uint64_t id_of(const struct decider *decider, const struct decision *decision) {
-    uint64_t id = decision_id_of_before(decision);
-    if (!decider->has_basis) return id;
+static uint64_t with_basis(const struct decider *decider, uint64_t id) {
     const struct decision_basis *basis = &decider->basis;
     id = hash_u64(id ^ basis->in_force);
     id = hash_text(basis->context, hash_text(basis->placement, id)) ^ basis->count;
-    if (basis->visitor != 0) id = hash_u64(id ^ basis->visitor);
+    return basis->visitor != 0 ? hash_u64(id ^ basis->visitor) : id;
+}
+
+static uint64_t id_of(const struct decider *decider, const struct decision *decision) {
+    uint64_t id = decision_id_of_before(decision);
+    if (!decider->has_basis) return id;
+    id = with_basis(decider, id);
     return id == 0 ? 1 : id;
+}
+
+uint64_t decision_seed(const struct decision *decision) {
+    const struct decider *decider = decision->decider;
+    const uint64_t parts[] = {decider->data->playbook->hash, decision->customer.value,
+                              (uint64_t)decision->t_ms};
+    uint64_t seed = hash_bytes(parts, sizeof parts, decider->directory);
+    return decider->has_basis ? with_basis(decider, seed) : seed;
 }
 
 /* Nothing of the decision counts then. */
@@ -260,6 +287,7 @@ static enum status decide_once(struct decider *decider, const struct timeline *t
                                bool same_moment, struct decision *out) {
     decider->permit_count = decider->held_count = 0;
     out->ranked_count = 0;
+    out->choice = (struct choice){0};
     out->truncated = out->limited = out->late = false;
     arena_clear(&decider->arena);
     profile_at_for(decider->profile, timeline, out->t_ms, decider->wanted);

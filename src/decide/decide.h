@@ -14,6 +14,7 @@
 #ifndef DECIDE_DECIDE_H
 #define DECIDE_DECIDE_H
 
+#include "decide/choice.h"
 #include "decide/contact.h"
 #include "decide/holdout.h"
 #include "learn/learn.h"
@@ -50,6 +51,10 @@ struct treatment_trace {
     enum stage stopped_at; /* STAGE_OFFERED where nothing stopped it */
     /* Value, cost: major units of the playbook's currency; NAN where not reached. */
     double propensity, value, weight, lever, cost, priority;
+    /* How many past treatments of the action in this channel the propensity rests on, and the 95 %
+     * interval that so many leave (choice_upper); NAN where not reached. */
+    uint64_t past_treatments;
+    double propensity_low, propensity_high;
     const struct policy *policy; /* the policy that stopped it, first in playbook order */
     /* Or the purpose or topic that the customer has not agreed to; borrowed from the playbook. */
     struct text purpose;
@@ -95,6 +100,9 @@ struct decision {
     /* Selection probability of each rank, given the ranks before it: 1 where nothing was left to
      * chance. */
     double probability[DECISION_RANKS_MAX];
+    /* The slots that were drawn, and among which treatments; none where the playbook does not
+     * explore. In the decider's arena, as the trace is. */
+    struct choice choice;
     /* The placements that were asked for, in the order asked, as indexes in playbook->placements;
      * none: every treatment was considered. Ranks stand in the order of choice, which is that of
      * the placements except for what waited for its bundle. */
@@ -130,6 +138,8 @@ bool decision_withholds(const struct decision *decision, uint32_t rank);
 bool decision_withholds_some(const struct decision *decision);
 /* The name of the placement at which a rank stands; empty where none was asked for. */
 struct text decision_placement(const struct decision *decision, uint32_t rank);
+/* The draw that a rank came of; NULL where it was not drawn. */
+const struct choice_draw *decision_draw_of(const struct decision *decision, uint32_t rank);
 /* Does nothing that may be acted on stand at decision->placements[i]? Then its fallback is shown.
  */
 bool decision_falls_back(const struct decision *decision, uint32_t i);
@@ -202,7 +212,8 @@ struct decision_basis {
      * which stands for the customer's id. 0: somebody known, or nothing was given. */
     uint64_t visitor;
     /* What a thread had proposed where this decision took its place: a list of records {treatment,
-     * channel}; unknown: nothing, or the same. */
+     * channel} or, where it drew, {treatment, channel, probability}; unknown: nothing, or the
+     * same. */
     struct value proposed;
 };
 /* What the next decisions are asked for and made from. Every decision that is packed keeps it; none
@@ -295,8 +306,9 @@ void amount_words(const struct playbook *playbook, double amount, char out[48]);
 /* Decision Made's properties: treatments, probabilities, messages, trace and its set of treatments,
  * what spoke most for the first rank (`because`), model, playbook, withheld, and under a playbook
  * with a holdout the arm (`holdout`, `salt`); where a basis is told, `basis` with the hash of the
- * whole trace, `placement`, `context`, and what was held (`held`). Packed. The profile stands as
- * decide_customer left it, or decision_reason.
+ * whole trace, `placement`, `context`, and what was held (`held`); where something was drawn, among
+ * what (`choice`, as decide/choice.h has it; STATUS_INVALID where its probabilities are no
+ * probabilities). Packed. The profile stands as decide_customer left it, or decision_reason.
  *
  * The trace tells what stopped each treatment, in runs, a letter a stage: "57a40m3o" is 57 that
  * were not available, 40 that found no place and 3 offered, in the order of the set whose hash is

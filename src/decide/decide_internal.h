@@ -44,6 +44,9 @@ struct decider {
     const struct model *const *models;
     const struct goal_base *bases;
     uint32_t action_bases; /* goal_bases_of_action */
+    /* By action: what followed the treatments of the other actions of its group that have its goal.
+     * NULL where the playbook does not explore. */
+    struct goal_base *group_bases;
     struct text model_names;
     struct holdout_symbols holdout_symbols;
     uint64_t directory; /* seeds the ids of decisions */
@@ -109,8 +112,15 @@ void trace_stop(struct treatment_trace *trace, enum stage stage, const struct ve
 enum status stage_judge(struct decider *decider, const struct timeline *timeline, int64_t t_ms,
                         const struct treatment *treatment, enum stage stage,
                         struct verdict *out) MUST_USE;
+/* What chance is drawn from: all that the decision's id is made of, but for its ranks. */
+uint64_t decision_seed(const struct decision *decision);
 /* What followed the action's own treatments, in all channels, and behind it by channel. */
 const struct goal_base *action_base(const struct decider *decider, const struct action *action);
+/* Makes decider->group_bases anew. */
+void group_bases_measure(struct decider *decider);
+/* How many past treatments tell the chance of the action in this channel, and CHOICE_PRIOR_ROWS for
+ * what is known beforehand. */
+double rows_behind(const struct decider *decider, const struct treatment *treatment);
 /* The model that tells the action's chance, or NULL: none is in force, or it never saw the action,
  * whose chance to start with is known. */
 const struct model *model_of_action(const struct decider *decider, const struct action *action);

@@ -35,6 +35,7 @@ struct route {
     int64_t send_after_ms;
     struct route_score score;
     double chance; /* where no model tells it */
+    double rows;   /* that the chance rests on; where the playbook explores */
     struct price price;
     bool value_of_base; /* the goal's own value, where it has one, is that of its base */
 };
@@ -135,6 +136,10 @@ struct price facts_price(const struct facts *facts, uint32_t route) {
     return facts->routes[route].price;
 }
 
+double facts_rows(const struct facts *facts, uint32_t route) {
+    return facts->routes[route].rows;
+}
+
 int64_t facts_send_after(const struct facts *facts, uint32_t route) {
     return facts->routes[route].send_after_ms;
 }
@@ -208,6 +213,8 @@ static enum status prepare(struct judging *judging, struct route *route,
     scores_route(facts->scores, judging->decider, treatment->action, &route->score);
     if (route->score.model == NULL)
         route->chance = treatment_propensity(judging->decider, treatment);
+    if (judging->decider->data->playbook->explore.on)
+        route->rows = rows_behind(judging->decider, treatment);
     if (route->reads_treatment) return STATUS_OK;
     bool constant = route->conditions[0].is_constant;
     bool passes = (constant || route_passes(judging, route, treatment, STAGE_AVAILABLE, 0)) &&

@@ -36,6 +36,9 @@ struct price {
     double value, weight, lever, cost;
 };
 struct price facts_price(const struct facts *facts, uint32_t route);
+/* On how many past treatments the propensity of the route rests, with CHOICE_PRIOR_ROWS for what is
+ * known beforehand. Of the latest decision, and only where its playbook explores. */
+double facts_rows(const struct facts *facts, uint32_t route);
 /* When quiet times end for a treatment of the route, whose contact policies were passed in the
  * latest decision; else 0. */
 int64_t facts_send_after(const struct facts *facts, uint32_t route);

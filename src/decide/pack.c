@@ -111,6 +111,20 @@ static enum status add_ranked(struct packed_writer *writer, struct packed_list *
     return status;
 }
 
+/* Among what was drawn. The probabilities of what can't be right are refused. */
+static enum status add_choice(struct decider *decider, struct packed_writer *writer,
+                              const struct decision *decision) {
+    struct buffer *text = &decider->trace_text;
+    char head[CHOICE_HEAD_BYTES];
+    if (decision->choice.draw_count == 0) return STATUS_OK;
+    choice_head(decision->choice.gamma, decision->choice.share, head);
+    buffer_clear(text);
+    enum status status = choice_write(&decision->choice, text_from(head), text);
+    return status == STATUS_OK
+               ? packed_add(writer, decider->history.symbols.choice, value_text(buffer_text(text)))
+               : status;
+}
+
 /* What is to be sent, or withheld, by which channel, and from when on: contact limits count it
  * until something tells what became of it. */
 static enum status add_messages(const struct decider *decider, const struct decision *decision,
@@ -245,6 +259,7 @@ enum status decision_pack(struct decider *decider, const struct decision *decisi
     char playbook[DECISION_ID_BYTES];
     packed_begin(writer);
     enum status status = add_ranked(writer, list, decision);
+    if (status == STATUS_OK) status = add_choice(decider, writer, decision);
     if (status == STATUS_OK) status = add_messages(decider, decision, writer, list);
     if (status == STATUS_OK) status = add_trace(decider, writer, decision);
     if (status == STATUS_OK) status = add_set(decider, decision, writer);

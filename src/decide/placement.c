@@ -1,43 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fills the slots: of one decision without a place, or of the placements that were asked for.
  *
- * The best that may stand is taken for each slot, so the probability of each rank, given those
- * before it, is 1. A treatment is ranked once, whatever the channel. The messages of the ranks
- * count as contacts for those that follow, and bundles say what may stand beside what is ranked:
- * what would have to wait for its partner waits, and takes a slot that is left once the partner
- * has one. */
-#include "decide/placement.h"
+ * The best that may stand is taken for each slot, with probability 1, or one of the best is drawn
+ * for it (decide/explore.c). A treatment is ranked once, whatever the channel. The messages of the
+ * ranks count as contacts for those that follow, and bundles say what may stand beside what is
+ * ranked: what would have to wait for its partner waits, and takes a slot that is left once the
+ * partner has one. */
+#include "decide/placement_internal.h"
 
 #include "decide/facts.h"
-
-/* The treatments that are not yet placed: a heap of places of the trace, the best of them first.
- * Where a limit is reached, all of them are taken one after the other, so taking one must not look
- * at all. Mostly the slots are filled by the best few, which one pass over the trace finds: then
- * the heap is made of the others once these are used up. */
-#define BEST_MAX (2 * DECISION_SLOTS_MAX)
-struct unplaced {
-    uint32_t *at;
-    uint32_t count;
-    uint32_t best[BEST_MAX]; /* in their order */
-    uint32_t best_count, best_taken;
-    bool others;       /* those that come behind the best few are not in the heap yet */
-    uint32_t *waiting; /* for their partner in a bundle */
-    uint32_t waiting_count;
-};
-
-/* One decision whose slots are filled. */
-struct filling {
-    struct decider *decider;
-    struct decision *decision;
-    struct unplaced left;
-    uint32_t told; /* so many ranks count as contacts for those below */
-    bool has_bundles;
-};
-
-static inline const struct treatment *treatment_at(const struct decision *decision,
-                                                   uint32_t place) {
-    return &decision->treatments->treatments[decision->trace.index[place]];
-}
 
 static inline bool is_ranked_already(const struct decision *decision,
                                      const struct treatment *treatment) {
@@ -142,6 +113,14 @@ static uint32_t take_next(const struct decision *decision, struct unplaced *left
     left->at[0] = left->at[--left->count];
     if (left->count > 0) sift_down(decision, left, 0);
     return best;
+}
+
+/* It was taken, and stands nowhere yet. */
+static void put_back(const struct decision *decision, struct unplaced *left, uint32_t place) {
+    uint32_t at = left->count++;
+    for (; at > 0 && goes_before(decision, place, left->at[(at - 1) / 2]); at = (at - 1) / 2)
+        left->at[at] = left->at[(at - 1) / 2];
+    left->at[at] = place;
 }
 
 static enum status make_heap(struct filling *filling) {
@@ -252,22 +231,55 @@ static void wake(struct filling *filling) {
 
 /* ---- the slots ---- */
 
-/* Judges contacts again for the ranks below: the messages of the ranks above count, so that one
- * decision can't break a limit by itself. */
-static enum status judge_contacts_again(struct filling *filling, uint32_t place) {
+/* The messages of the ranks above count, so that one decision can't break a limit by itself. */
+static enum status tell_ranks(struct filling *filling) {
     struct decider *decider = filling->decider;
     struct decision *decision = filling->decision;
-    struct verdict verdict;
-    const struct treatment *treatment = treatment_at(decision, place);
     enum status status = STATUS_OK;
     for (; filling->told < decision->ranked_count && status == STATUS_OK; filling->told++)
         status = contact_history_add(&decider->history,
                                      treatment_at(decision, decision->ranked[filling->told]),
                                      decision->t_ms);
+    return status;
+}
+
+/* Judges contacts again for the ranks below. */
+static enum status judge_contacts_again(struct filling *filling, uint32_t place) {
+    struct decider *decider = filling->decider;
+    struct contact_history *history = &decider->history;
+    const struct treatment *treatment = treatment_at(filling->decision, place);
+    int64_t t_ms = filling->decision->t_ms;
+    const struct contact_verdict *contact;
+    struct contact_verdict own;
+    struct verdict verdict;
+    enum status status = tell_ranks(filling);
     if (status != STATUS_OK) return status;
-    status = stage_judge(decider, NULL, decision->t_ms, treatment, STAGE_CONTACT_POLICY, &verdict);
-    if (status != STATUS_OK || verdict.passes) return status;
+    if (contact_never(history, contact_route(history, treatment), treatment)) {
+        status = contact_shared(history, treatment, t_ms, &contact);
+    } else {
+        status = contact_check(history, treatment, t_ms, &own);
+        contact = &own;
+    }
+    if (status != STATUS_OK || contact->blocking == NULL) return status;
+    verdict_of_contact(contact, t_ms, &verdict);
     return stop(filling, place, STAGE_CONTACT_POLICY, &verdict);
+}
+
+enum status filling_may_join(struct filling *filling, uint32_t place, bool *joins) {
+    const struct decision *decision = filling->decision;
+    enum status status = STATUS_OK;
+    *joins = decision->trace.stage[place] == STAGE_OFFERED &&
+             !is_ranked_already(decision, treatment_at(decision, place));
+    if (!*joins) return STATUS_OK;
+    if (filling->has_bundles) {
+        const struct bundle_rule *bundle = bundle_against(filling, place, BUNDLE_NEVER_WITH);
+        *joins = bundle == NULL && bundle_against(filling, place, BUNDLE_ONLY_WITH) == NULL;
+        if (bundle != NULL)
+            return stop(filling, place, STAGE_PLACEMENT, &(struct verdict){.bundle = bundle});
+    }
+    if (*joins && decision->ranked_count > 0) status = judge_contacts_again(filling, place);
+    *joins = *joins && decision->trace.stage[place] == STAGE_OFFERED;
+    return status;
 }
 
 /* May it stand beside what is ranked, and after it? */
@@ -285,22 +297,40 @@ static inline enum status may_stand(struct filling *filling, uint32_t place, boo
     return status;
 }
 
+static void rank(struct filling *filling, uint32_t place, uint32_t at, double probability) {
+    struct decision *decision = filling->decision;
+    decision->probability[decision->ranked_count] = probability;
+    decision->ranked_at[decision->ranked_count] = (uint8_t)at;
+    decision->ranked[decision->ranked_count++] = place;
+    if (filling->has_bundles) wake(filling);
+}
+
+/* Fills one slot whose best is known. */
+static enum status fill_slot(struct filling *filling, uint32_t at, uint32_t best,
+                             bool service_only) {
+    uint32_t taken = best;
+    double probability = 1;
+    enum status status = STATUS_OK;
+    if (filling->exploring.on && !service_only)
+        status = explore_draw(filling, at, best, &taken, &probability);
+    if (status != STATUS_OK) return status;
+    if (taken != best) put_back(filling->decision, &filling->left, best);
+    if (taken != CHOICE_NOTHING) rank(filling, taken, at, probability);
+    return STATUS_OK;
+}
+
 /* Returns in *slots how many are left. */
 static enum status fill_slots(struct filling *filling, uint32_t at, uint32_t *slots,
                               bool service_only) {
-    struct decision *decision = filling->decision;
     enum status status = STATUS_OK;
     while (*slots > 0 && status == STATUS_OK) {
-        uint32_t best = take_best(decision, &filling->left, service_only);
+        uint32_t best = take_best(filling->decision, &filling->left, service_only);
         bool stands;
         if (best == UINT32_MAX) break;
         status = may_stand(filling, best, &stands);
         if (status != STATUS_OK || !stands) continue;
-        decision->probability[decision->ranked_count] = 1;
-        decision->ranked_at[decision->ranked_count] = (uint8_t)at;
-        decision->ranked[decision->ranked_count++] = best;
+        status = fill_slot(filling, at, best, service_only);
         --*slots;
-        if (filling->has_bundles) wake(filling);
     }
     return status;
 }
@@ -336,7 +366,8 @@ static uint32_t withheld_at(const struct decision *decision, uint32_t at) {
 static enum status fill_anywhere(struct filling *filling) {
     const struct playbook *playbook = filling->decider->data->playbook;
     uint32_t slots = asked_slots(filling->decider, playbook->slots_per_decision);
-    if (filling->left.waiting == NULL && slots > 0)
+    explore_at(filling, UINT32_MAX);
+    if (filling->left.waiting == NULL && slots > 0 && !filling->exploring.on)
         gather_best(filling, 2 * slots);
     else
         gather(filling, UINT32_MAX);
@@ -361,6 +392,7 @@ static enum status fill_placements(struct filling *filling) {
         for (uint32_t i = 0; i < decision->placement_count && status == STATUS_OK; i++) {
             if (slots[i] == 0) continue;
             gather(filling, i);
+            explore_at(filling, i);
             status = fill_slots(filling, i, &slots[i], false);
         }
     } while (status == STATUS_OK && filling->left.waiting != NULL &&
@@ -379,6 +411,7 @@ enum status placement_fill(struct decider *decider, struct decision *decision) {
                               .decision = decision,
                               .has_bundles = decider->data->playbook->bundle_count > 0};
     enum status status = make_heap(&filling);
+    if (status == STATUS_OK) status = explore_begin(&filling);
     if (status == STATUS_OK)
         status =
             decision->placement_count == 0 ? fill_anywhere(&filling) : fill_placements(&filling);
@@ -394,6 +427,12 @@ bool decision_withholds_some(const struct decision *decision) {
     for (uint32_t rank = 0; rank < decision->ranked_count; rank++)
         some |= decision_withholds(decision, rank);
     return some;
+}
+
+const struct choice_draw *decision_draw_of(const struct decision *decision, uint32_t rank) {
+    for (uint32_t i = 0; i < decision->choice.draw_count; i++)
+        if (decision->choice.draws[i].rank == rank) return &decision->choice.draws[i];
+    return NULL;
 }
 
 struct text decision_placement(const struct decision *decision, uint32_t rank) {

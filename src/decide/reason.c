@@ -162,6 +162,26 @@ static enum status value_words(const struct decider *decider, const struct treat
     return status;
 }
 
+static uint32_t value_of(const struct choice *choice, const struct choice_draw *draw, uint32_t i) {
+    return choice->candidates[draw->candidate[i]].treatment;
+}
+
+/* Says of the first rank that it was drawn, where it is not what is expected to be best. */
+static enum status drawn_words(const struct decider *decider, const struct decision *decision,
+                               struct buffer *out) {
+    const struct choice_draw *draw = decision_draw_of(decision, 0);
+    if (draw == NULL || draw->taken == draw->best) return STATUS_OK;
+    const struct treatment *best =
+        &decision->treatments->treatments[value_of(&decision->choice, draw, draw->best)];
+    enum status status = buffer_format(
+        out,
+        "; it was drawn, to learn, with a probability of %.2g %%, and what is expected to be "
+        "best is ",
+        100 * draw->probability[draw->taken]);
+    if (status == STATUS_OK) treatment_words(decider->data, best, out);
+    return status;
+}
+
 static enum status offer_words(struct decider *decider, const struct decision *decision,
                                struct buffer *out) {
     const struct playbook *playbook = decider->data->playbook;
@@ -180,6 +200,7 @@ static enum status offer_words(struct decider *decider, const struct decision *d
                                : rate_basis_words(decider, action, out);
     if (status == STATUS_OK) status = model_words(decider, trace->treatment, out);
     if (status == STATUS_OK) status = value_words(decider, trace, out);
+    if (status == STATUS_OK) status = drawn_words(decider, decision, out);
     if (status == STATUS_OK)
         status = append(out, decision_withholds(decision, 0) ? TEXT("; withheld: in the holdout.")
                                                              : TEXT("."));
@@ -246,6 +267,8 @@ static enum status nothing_words(struct decider *decider, const struct decision 
                                  struct buffer *out) {
     if (decision->late)
         return append(out, TEXT("Nothing to offer: the time to decide in was over."));
+    if (decision->choice.draw_count > 0)
+        return append(out, TEXT("Offer nothing: that was drawn, to learn what follows it."));
     if (decision_shown_count(decision) == 0)
         return append(out, decision->treatments->count == 0
                                ? TEXT("Nothing to offer: the playbook has no treatment.")

@@ -6,7 +6,7 @@
 #include "decide/decide_internal.h"
 #include "decide/trainer.h"
 
-#define PRIOR_TREATMENTS 10
+#define PRIOR_TREATMENTS CHOICE_PRIOR_ROWS
 
 const char *stage_name(enum stage stage) {
     static const char *const names[STAGE_COUNT] = {
@@ -202,14 +202,57 @@ const struct goal_base *action_base(const struct decider *decider, const struct 
     return &decider->bases[playbook->goal_count + index * decider->action_bases];
 }
 
+double rows_behind(const struct decider *decider, const struct treatment *treatment) {
+    const struct action *action = treatment->action;
+    const struct goal_base *own = action_base(decider, action);
+    uint64_t rows = own->treated_rows;
+    for (uint32_t k = 0; k < action->channel_count && action->channel_count > 1; k++) {
+        if (action->channels[k].channel == treatment->channel) rows = own[1 + k].treated_rows;
+    }
+    return (double)rows + CHOICE_PRIOR_ROWS;
+}
+
+/* What followed the treatments of an action, or of its group, is whole rows. */
+static double yes_of(const struct goal_base *base) {
+    return base->treated_rows > 0 ? round(base->treated_rate * (double)base->treated_rows) : 0;
+}
+
+static bool is_of_group(const struct action *action, const struct action *other) {
+    return action != other && action->group.length > 0 && action->goal == other->goal &&
+           text_equal(action->group, other->group);
+}
+
+void group_bases_measure(struct decider *decider) {
+    const struct playbook *playbook = decider->data->playbook;
+    for (uint32_t i = 0; i < playbook->action_count; i++) {
+        struct goal_base *out = &decider->group_bases[i];
+        double yes = 0;
+        *out = (struct goal_base){.rate = NAN, .value = NAN};
+        for (uint32_t k = 0; k < playbook->action_count; k++) {
+            if (!is_of_group(&playbook->actions[i], &playbook->actions[k])) continue;
+            const struct goal_base *other = action_base(decider, &playbook->actions[k]);
+            out->treated_rows += other->treated_rows;
+            yes += yes_of(other);
+        }
+        if (out->treated_rows > 0) out->treated_rate = yes / (double)out->treated_rows;
+    }
+}
+
+/* What is expected of an action before any treatment of it is known: what the playbook says, else,
+ * where it explores, what followed the others of its group, else what follows anybody. */
+static double expected_of(const struct decider *decider, const struct action *action) {
+    double expected = decider->bases[action->goal].rate;
+    if (!isnan(action->starting_propensity)) return action->starting_propensity;
+    if (decider->group_bases == NULL) return expected;
+    return rate_after(&decider->group_bases[action - decider->data->playbook->actions], expected);
+}
+
 /* The action's own treatments tell, and where it has several channels those in the same channel
  * most. */
 static double rate_without_model(const struct decider *decider, const struct treatment *treatment) {
     const struct action *action = treatment->action;
     const struct goal_base *own = action_base(decider, action);
-    double expected = isnan(action->starting_propensity) ? decider->bases[action->goal].rate
-                                                         : action->starting_propensity;
-    double rate = rate_after(own, expected);
+    double rate = rate_after(own, expected_of(decider, action));
     for (uint32_t k = 0; k < action->channel_count && action->channel_count > 1; k++) {
         if (action->channels[k].channel == treatment->channel) return rate_after(own + 1 + k, rate);
     }

@@ -14,6 +14,7 @@ void wanted_traits(const struct playbook *playbook, bool *out) {
         const struct model_rule *rule = &playbook->models[action->model];
         for (uint32_t k = 0; k < rule->feature_count; k++) out[rule->features[k]] = true;
     }
+    profile_want(playbook->explore.off_when, out);
     profile_want(playbook->zone_from, out);
     profile_want(playbook->zone_country, out);
     profile_want_read(playbook, out);

@@ -110,9 +110,25 @@ static enum status from_when_words(const struct decider *decider, int64_t free_a
                          TEXT_ARG(playbook->zone_name));
 }
 
+/* Was it the best of a slot that was drawn? */
+static bool was_best(const struct decision *decision, uint32_t treatment) {
+    const struct choice *choice = &decision->choice;
+    for (uint32_t i = 0; i < choice->draw_count; i++) {
+        const struct choice_draw *draw = &choice->draws[i];
+        if (choice->candidates[draw->candidate[draw->best]].treatment == treatment) return true;
+    }
+    return false;
+}
+
 static enum status placed_words(const struct decider *decider, const struct decision *decision,
                                 const struct treatment_trace *trace, const char *priority,
                                 struct buffer *out) {
+    if (trace->bundle == NULL && !trace->elsewhere && was_best(decision, trace->treatment->index))
+        return buffer_format(
+            out,
+            "; it is expected to be best, and another one was drawn for the place, "
+            "to learn (its own priority is %s).",
+            priority);
     if (trace->bundle == NULL && !trace->elsewhere)
         return buffer_format(out, "; a better treatment took the place (its own priority is %s).",
                              priority);

@@ -310,6 +310,7 @@ struct channel_rule {
     uint32_t content_count;
     double cost;
     bool has_cost;
+    bool explored; /* may be chosen by chance (explore_rule) */
 };
 struct action {
     struct text name;  /* treatments of a for_each action are NAME/KEY */
@@ -418,6 +419,24 @@ struct context_rule {
     struct place place;
 };
 
+/* explore: -- some of the decisions are left to chance, so that what is seldom chosen is learnt
+ * about (decide/choice.h). Service messages, actions with a sensitive topic and what `off` names
+ * are never chosen by chance; channel_rule.explored is false for them. */
+#define EXPLORE_CANDIDATES_MAX 10
+#define EXPLORE_SHARE_DEFAULT  1.0 /* percent */
+#define EXPLORE_GAMMA_DEFAULT  1000.0
+#define EXPLORE_GAMMA_MAX      1e6
+struct explore_rule {
+    bool on;
+    double share;        /* 0..1: at least so much is left to chance, evenly */
+    double gamma;        /* the higher, the less is left to what is worth less than the best */
+    uint32_t candidates; /* of a slot, at most */
+    bool nothing;        /* one of them is to offer nothing */
+    /* Off for customers of whom this is true, or not known; NULL: for nobody. */
+    struct expr_program *off_when;
+    struct place place;
+};
+
 /* decide: lists: -- the columns that are handed over for each treatment of a channel that others
  * serve. */
 struct contact_column {
@@ -500,6 +519,7 @@ struct playbook {
     uint32_t attribute_count;
     const struct policy *policies;
     uint32_t policy_count;
+    struct explore_rule explore;
     const struct messaging *messaging; /* for the channels that the playbook describes */
     uint32_t messaging_count;
     const struct placement_rule *placements;

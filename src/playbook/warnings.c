@@ -152,6 +152,13 @@ static void warn_of_messages(const struct playbook *playbook, const struct sourc
          TEXT_ARG(name), TEXT_ARG(source->name), TEXT_ARG(name));
 }
 
+static void warn_of_exploring(const struct playbook *playbook, struct playbook_errors *warnings) {
+    if (playbook->explore.on && playbook->explore.off_when == NULL)
+        warn(warnings, playbook->explore.place,
+             "explore leaves something to chance for every customer, those with an open complaint "
+             "included; write off: { when: CONDITION } for whom it must not");
+}
+
 void playbook_warnings(const struct playbook *playbook, struct playbook_errors *warnings) {
     warnings->count = warnings->dropped = 0;
     for (uint32_t i = 0; i < playbook->source_count; i++) {
@@ -169,4 +176,5 @@ void playbook_warnings(const struct playbook *playbook, struct playbook_errors *
     }
     warn_of_idle_models(playbook, warnings);
     warn_of_policies(playbook, warnings);
+    warn_of_exploring(playbook, warnings);
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Placements, counts, bundles, caps and the holdout against a model that looks at every treatment
- * again for every slot.
+/* Placements, counts, bundles, caps, the holdout and exploration against a model that looks at
+ * every treatment again for every slot. Where a slot is drawn, the model has the candidates and
+ * their probabilities, and goes on with what was taken.
  *
  *   placement_model_test [SEED [ROUNDS]] */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +56,9 @@ struct plan {
     struct a_placement placements[PLACEMENTS];
     struct a_bundle bundles[BUNDLES];
     uint32_t bundle_count, cap, slots; /* cap 0: none */
+    /* explore: share in percent, 0: not at all */
+    uint32_t share, gamma, candidates;
+    bool nothing, off[CHANNELS];
 };
 
 /* ---- a random playbook ---- */
@@ -100,6 +105,14 @@ static void draw_bundles(struct plan *plan) {
     }
 }
 
+static void draw_exploring(struct plan *plan) {
+    plan->share = below(2) * (1 + below(30));
+    plan->gamma = below(4) * below(300);
+    plan->candidates = 2 + below(9);
+    plan->nothing = below(3) == 0;
+    for (uint32_t c = 0; c < CHANNELS; c++) plan->off[c] = below(5) == 0;
+}
+
 static void put(struct buffer *out, const char *text) {
     must(buffer_append_text(out, text_from(text)) == STATUS_OK, "no memory");
 }
@@ -134,6 +147,25 @@ static void put_action(struct buffer *out, const struct an_action *action, uint3
              "no memory");
         comma = ", ";
     }
+    put(out, " } }\n");
+}
+
+static bool is_used(const struct plan *plan, uint32_t channel) {
+    for (uint32_t i = 0; i < ACTIONS; i++) {
+        if (plan->actions[i].in[channel]) return true;
+    }
+    return false;
+}
+
+static void put_exploring(const struct plan *plan, struct buffer *out) {
+    bool off[CHANNELS];
+    if (plan->share == 0) return;
+    for (uint32_t c = 0; c < CHANNELS; c++) off[c] = plan->off[c] && is_used(plan, c);
+    must(buffer_format(
+             out, "explore: { share: %u%%, gamma: %u, candidates: %u, nothing: %s, off: { ",
+             plan->share, plan->gamma, plan->candidates, plan->nothing ? "yes" : "no") == STATUS_OK,
+         "no memory");
+    put_names(out, "channels", off, CHANNELS, channel_names);
     put(out, " } }\n");
 }
 
@@ -175,6 +207,7 @@ static void write_playbook(const struct plan *plan, struct buffer *out) {
                  STATUS_OK,
              "no memory");
     put(out, "");
+    put_exploring(plan, out);
     must(buffer_append(out, "", 1) == STATUS_OK, "no memory");
 }
 
@@ -188,6 +221,11 @@ struct model {
     bool holdout;
     struct rank ranks[RANKS];
     uint32_t count;
+    /* What was decided, which tells what was drawn. */
+    const struct decision *decision;
+    uint32_t drawn;
+    double probability[RANKS];
+    double highest; /* priority of all that may stand anywhere */
 };
 
 static bool takes(const struct plan *plan, int placement, uint32_t action, uint32_t channel) {
@@ -238,22 +276,129 @@ static bool is_ranked(const struct model *model, uint32_t action) {
     return false;
 }
 
-/* Takes the best treatment that may stand there now; false where there is none. */
-static bool take_one(struct model *model, int placement, uint32_t at, bool service_only) {
+/* May it be taken for the next slot? */
+static bool fits(const struct model *model, int placement, uint32_t action, uint32_t channel) {
+    return model->plan->actions[action].in[channel] &&
+           takes(model->plan, placement, action, channel) && !is_ranked(model, action) &&
+           fits_bundles(model, action) && fits_cap(model, action);
+}
+
+static double priority_of(const struct plan *plan, uint32_t action) {
+    return plan->actions[action].chance / 100.0 * 20;
+}
+
+static bool is_explored(const struct plan *plan, struct rank rank) {
+    return !plan->actions[rank.action].service && !plan->off[rank.channel];
+}
+
+/* The best of the rest, by chance, and of equal ones the first. */
+static bool next_candidate(const struct model *model, int placement, const struct rank *have,
+                           uint32_t count, struct rank *out) {
+    bool found = false;
+    for (uint32_t i = 0; i < ACTIONS; i++) {
+        for (uint32_t c = 0; c < CHANNELS; c++) {
+            bool is_known =
+                !fits(model, placement, i, c) || !is_explored(model->plan, (struct rank){i, c, 0});
+            for (uint32_t k = 0; k < count; k++)
+                is_known |= have[k].action == i && have[k].channel == c;
+            if (is_known || (found && model->plan->actions[i].chance <=
+                                          model->plan->actions[out->action].chance))
+                continue;
+            *out = (struct rank){i, c, have[0].at};
+            found = true;
+        }
+    }
+    return found;
+}
+
+static const struct choice_candidate *candidate_of(const struct model *model,
+                                                   const struct choice_draw *draw, uint32_t i) {
+    return &model->decision->choice.candidates[draw->candidate[i]];
+}
+
+static bool is_candidate(const struct model *model, const struct choice_candidate *candidate,
+                         struct rank rank, const struct symbols *symbols) {
+    char key[16];
+    if (candidate->treatment == CHOICE_NOTHING) return rank.action == UINT32_MAX;
+    if (rank.action == UINT32_MAX) return false;
+    const struct treatment *treatment =
+        &model->decision->treatments->treatments[candidate->treatment];
+    snprintf(key, sizeof key, "a%u", rank.action);
+    return text_equal(treatment->key, text_from(key)) &&
+           text_equal(symbol_text(symbols, SYMBOL_CHANNEL, treatment->channel),
+                      text_from(channel_names[rank.channel]));
+}
+
+static double probability_of(const struct model *model, const struct rank *have, uint32_t count,
+                             uint32_t i) {
+    const struct plan *plan = model->plan;
+    double values[CHOICE_CANDIDATES_MAX], others = 0, size = count;
+    for (uint32_t k = 0; k < count; k++)
+        values[k] = have[k].action == UINT32_MAX
+                        ? 0
+                        : floor(priority_of(plan, have[k].action) / model->highest * 4095 + .5);
+    for (uint32_t k = 1; k < count; k++) {
+        double share = plan->share / 100.0 / size;
+        double weighted = 1 / (size + plan->gamma * (values[0] - values[k]) / 4095);
+        double is = weighted > share ? weighted : share;
+        if (k == i) return is;
+        others += is;
+    }
+    return 1 - others;
+}
+
+/* The candidates of the slot whose best is `best`, with their probabilities; what was taken becomes
+ * `best`. */
+static double draw_one(struct model *model, int placement, struct rank *best,
+                       const struct symbols *symbols) {
+    struct rank have[CHOICE_CANDIDATES_MAX] = {*best};
+    const struct plan *plan = model->plan;
+    uint32_t count = 1;
+    double taken = 0;
+    if (plan->nothing) have[count++] = (struct rank){UINT32_MAX, 0, best->at};
+    while (count < plan->candidates && next_candidate(model, placement, have, count, &have[count]))
+        count++;
+    if (count == 1) return 1;
+    must(model->drawn < model->decision->choice.draw_count, "a slot was not drawn");
+    const struct choice_draw *draw = &model->decision->choice.draws[model->drawn++];
+    must(draw->count == count && draw->at == best->at, "other candidates");
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t k = 0;
+        while (k < count && !is_candidate(model, candidate_of(model, draw, i), have[k], symbols))
+            k++;
+        must(k < count, "another candidate");
+        must((k == 0) == (i == draw->best), "another best");
+        double is = probability_of(model, have, count, k);
+        must(fabs(draw->probability[i] - is) < 1e-12, "another probability");
+        if (i != draw->taken) continue;
+        *best = have[k];
+        taken = draw->probability[i];
+    }
+    return taken;
+}
+
+/* Takes the best treatment that may stand there now, or what was drawn; false where there is none.
+ */
+static bool take_one(struct model *model, int placement, uint32_t at, bool service_only,
+                     const struct symbols *symbols) {
     const struct plan *plan = model->plan;
     struct rank best = {UINT32_MAX, 0, at};
     for (uint32_t i = 0; i < ACTIONS; i++) {
         const struct an_action *action = &plan->actions[i];
-        if ((service_only && !action->service) || is_ranked(model, i)) continue;
-        if (!fits_bundles(model, i) || !fits_cap(model, i)) continue;
+        if (service_only && !action->service) continue;
         for (uint32_t c = CHANNELS; c-- > 0;) {
-            if (!action->in[c] || !takes(plan, placement, i, c)) continue;
+            if (!fits(model, placement, i, c)) continue;
             bool better = best.action == UINT32_MAX || best.action == i ||
                           action->chance > plan->actions[best.action].chance;
             if (better) best = (struct rank){i, c, at};
         }
     }
     if (best.action == UINT32_MAX) return false;
+    double probability = 1;
+    if (plan->share > 0 && !service_only && is_explored(plan, best))
+        probability = draw_one(model, placement, &best, symbols);
+    if (best.action == UINT32_MAX) return true; /* nothing was drawn */
+    model->probability[model->count] = probability;
     model->ranks[model->count++] = best;
     return true;
 }
@@ -266,14 +411,22 @@ static uint32_t withheld_at(const struct model *model, uint32_t at) {
 }
 
 static void rank_all(struct model *model, const int *placements, uint32_t count,
-                     const uint32_t *slots) {
+                     const uint32_t *slots, const struct symbols *symbols) {
     uint32_t left[PLACEMENTS];
-    model->count = 0;
+    model->count = model->drawn = 0;
+    model->highest = 0;
+    for (uint32_t i = 0; i < ACTIONS * CHANNELS * count; i++) {
+        uint32_t action = i % ACTIONS, channel = i / ACTIONS % CHANNELS;
+        double priority = priority_of(model->plan, action);
+        if (model->plan->actions[action].in[channel] && priority > model->highest &&
+            takes(model->plan, placements[i / ACTIONS / CHANNELS], action, channel))
+            model->highest = priority;
+    }
     memcpy(left, slots, count * sizeof *left);
     for (bool grows = true; grows;) {
         grows = false;
         for (uint32_t i = 0; i < count; i++) {
-            while (left[i] > 0 && take_one(model, placements[i], i, false)) {
+            while (left[i] > 0 && take_one(model, placements[i], i, false, symbols)) {
                 left[i]--;
                 grows = true;
             }
@@ -281,7 +434,7 @@ static void rank_all(struct model *model, const int *placements, uint32_t count,
     }
     for (uint32_t i = 0; i < count; i++) {
         for (uint32_t more = withheld_at(model, i); more > 0; more--) {
-            if (!take_one(model, placements[i], i, true)) break;
+            if (!take_one(model, placements[i], i, true, symbols)) break;
         }
     }
 }
@@ -297,10 +450,12 @@ struct trial {
 };
 
 static const char *written; /* the playbook */
+static uint64_t draws;      /* in all */
 
 static void compare(const struct trial *trial, const struct model *model, const char *asked) {
     const struct decision *decision = &trial->decision;
-    bool same = decision->ranked_count == model->count;
+    bool same =
+        decision->ranked_count == model->count && decision->choice.draw_count == model->drawn;
     for (uint32_t i = 0; same && i < model->count; i++) {
         const struct treatment *treatment = decision_treatment(decision, decision->ranked[i]);
         char key[8];
@@ -308,7 +463,8 @@ static void compare(const struct trial *trial, const struct model *model, const 
         struct text channel = symbol_text(trial->scene.symbols, SYMBOL_CHANNEL, treatment->channel);
         same = text_equal(treatment->key, text_from(key)) &&
                text_equal(channel, text_from(channel_names[model->ranks[i].channel])) &&
-               decision->ranked_at[i] == model->ranks[i].at && decision->probability[i] == 1;
+               decision->ranked_at[i] == model->ranks[i].at &&
+               decision->probability[i] == model->probability[i];
     }
     if (same) return;
     printf("%s\nasked \"%s\", holdout %d\n", written, asked, model->holdout);
@@ -366,8 +522,10 @@ static void check_customer(struct trial *trial, const struct plan *plan, uint32_
         must(decide_customer(trial->decider, &timeline, DAY(5), &trial->decision, NULL) ==
                  STATUS_OK,
              "no decision");
-        struct model model = {.plan = plan, .holdout = trial->decision.holdout.in};
-        rank_all(&model, placements, count, slots);
+        struct model model = {
+            .plan = plan, .holdout = trial->decision.holdout.in, .decision = &trial->decision};
+        rank_all(&model, placements, count, slots, trial->scene.symbols);
+        draws += model.drawn;
         compare(trial, &model, names);
     }
     source->ops->reader_close(reader);
@@ -402,6 +560,7 @@ static void play(uint64_t seed) {
         draw_actions(&plan);
         draw_placements(&plan);
         draw_bundles(&plan);
+        draw_exploring(&plan);
     } while (!is_good(&plan));
     buffer_init(&text);
     write_playbook(&plan, &text);
@@ -431,6 +590,6 @@ int main(int argc, char **argv) {
         printf("seed %llu\n", (unsigned long long)(seed + i));
         play(seed + i);
     }
-    printf("%llu rounds\n", (unsigned long long)rounds);
+    printf("%llu rounds, %llu draws\n", (unsigned long long)rounds, (unsigned long long)draws);
     return 0;
 }

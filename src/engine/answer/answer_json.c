@@ -116,10 +116,55 @@ static void write_rank(const struct engine_view *view, uint32_t rank, struct jso
     write_trace_members(writer, engine_symbols(view->engine), &trace);
     json_member_yes_no(writer, "withheld", decision_withholds(decision, rank));
     json_member_number(writer, "probability", decision->probability[rank]);
+    json_member_yes_no(writer, "drawn", decision_draw_of(decision, rank) != NULL);
+    json_member_count(writer, "past_treatments", trace.past_treatments);
+    json_member_number(writer, "propensity_low", trace.propensity_low);
+    json_member_number(writer, "propensity_high", trace.propensity_high);
     json_member_text_or_null(writer, "placement", decision_placement(decision, rank));
     json_write_key(writer, "content");
     treatment_content(view->decider, &view->timeline, decision, trace.treatment, writer);
     json_write_object_end(writer);
+}
+
+static void write_candidate(const struct engine_view *view, const struct choice_draw *draw,
+                            uint32_t i, struct json_writer *writer) {
+    const struct decision *decision = view->decision;
+    uint32_t index = decision->choice.candidates[draw->candidate[i]].treatment;
+    const struct treatment *treatment =
+        index != CHOICE_NOTHING ? &decision->treatments->treatments[index] : NULL;
+    struct text channel = treatment != NULL ? symbol_text(engine_symbols(view->engine),
+                                                          SYMBOL_CHANNEL, treatment->channel)
+                                            : (struct text){0};
+    json_write_object_begin(writer);
+    json_member_text_or_null(writer, "treatment",
+                             treatment != NULL ? treatment->key : (struct text){0});
+    json_member_text_or_null(writer, "channel", channel);
+    json_member_number(writer, "probability", draw->probability[i]);
+    json_member_yes_no(writer, "best", i == draw->best);
+    json_member_yes_no(writer, "taken", i == draw->taken);
+    json_write_object_end(writer);
+}
+
+/* The slots that were drawn, and among what. */
+static void write_draws(const struct engine_view *view, struct json_writer *writer) {
+    const struct decision *decision = view->decision;
+    json_write_key(writer, "draws");
+    json_write_array_begin(writer);
+    for (uint32_t d = 0; d < decision->choice.draw_count; d++) {
+        const struct choice_draw *draw = &decision->choice.draws[d];
+        json_write_object_begin(writer);
+        json_write_key(writer, "rank");
+        if (draw->rank == CHOICE_NO_RANK)
+            json_write_null(writer);
+        else
+            json_write_number(writer, draw->rank + 1u);
+        json_write_key(writer, "candidates");
+        json_write_array_begin(writer);
+        for (uint32_t i = 0; i < draw->count; i++) write_candidate(view, draw, i, writer);
+        json_write_array_end(writer);
+        json_write_object_end(writer);
+    }
+    json_write_array_end(writer);
 }
 
 /* The placements that were asked for; what is shown where nothing may be said. */
@@ -178,6 +223,7 @@ static void write_decision(const struct engine_view *view, struct json_writer *w
     for (uint32_t rank = 0; rank < decision->ranked_count; rank++) write_rank(view, rank, writer);
     json_write_array_end(writer);
     write_placements(view, writer);
+    write_draws(view, writer);
     json_member_yes_no(writer, "late", decision->late);
     json_member_text_or_null(writer, "context_left_out", buffer_text(&view->left_out));
     json_write_key(writer, "trace");

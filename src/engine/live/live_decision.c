@@ -231,18 +231,22 @@ static bool same_messages(struct text packed, struct text other, uint32_t messag
     }
 }
 
-/* The treatments and channels of a record's messages. */
-static enum status list_messages(struct text packed, uint32_t messages, struct packed_list *list,
-                                 struct value *out) {
-    static const uint32_t symbols[] = {PROPERTY_TREATMENT, PROPERTY_CHANNEL};
-    struct list_reader reader;
-    struct value ignored;
-    enum status status = list_reader_init(&reader, packed_find(packed, messages));
+/* The treatments and channels of a record's messages; where something was drawn, with which
+ * probability. */
+static enum status list_messages(struct text packed, const struct message_symbols *named,
+                                 struct packed_list *list, struct value *out) {
+    static const uint32_t symbols[] = {PROPERTY_TREATMENT, PROPERTY_CHANNEL, PROPERTY_PROBABILITY};
+    struct list_reader reader, chances;
+    struct value ignored, chance = value_unknown();
+    bool drew = value_is_known(packed_find(packed, named->choice)) &&
+                list_reader_init(&chances, packed_find(packed, PROPERTY_PROBABILITY)) == STATUS_OK;
+    enum status status = list_reader_init(&reader, packed_find(packed, named->messages));
     packed_list_begin(list);
     while (status == STATUS_OK && list_next(&reader, &ignored) == STATUS_OK) {
+        if (drew && list_next(&chances, &chance) != STATUS_OK) chance = value_unknown();
         const struct value values[] = {list_field(&reader, PROPERTY_TREATMENT),
-                                       list_field(&reader, PROPERTY_CHANNEL)};
-        status = packed_list_add_record(list, symbols, values, 2);
+                                       list_field(&reader, PROPERTY_CHANNEL), chance};
+        status = packed_list_add_record(list, symbols, values, drew ? 3 : 2);
     }
     return status == STATUS_OK ? packed_list_end(list, out) : status;
 }
@@ -251,17 +255,18 @@ static enum status list_messages(struct text packed, uint32_t messages, struct p
 static enum status keep_proposed(struct live_pending *pending, struct engine_view *view,
                                  struct text proposed, bool *records) {
     struct engine *engine = pending->engine;
-    uint32_t messages = symbol_find(engine->symbols, SYMBOL_PROPERTY, TEXT("messages"));
+    struct message_symbols named;
     struct packed_list list;
     struct value value;
     if (proposed.length == 0 || pending->batch.event_count == 0) return STATUS_OK;
     const struct event *event = &pending->batch.events[0];
     struct text realised =
         event_batch_text(&pending->batch, event->properties, event->properties_length);
-    if (same_messages(proposed, realised, messages)) return STATUS_OK;
+    enum status status = message_symbols_add(engine->symbols, &named);
+    if (status != STATUS_OK || same_messages(proposed, realised, named.messages)) return status;
     atomic_fetch_add(&engine->live->changed, 1);
     packed_list_init(&list);
-    enum status status = list_messages(proposed, messages, &list, &value);
+    status = list_messages(proposed, &named, &list, &value);
     if (status == STATUS_OK) {
         decider_name_proposed(view->decider, value);
         event_batch_clear(&pending->batch);

@@ -15,7 +15,7 @@ static const char *const top_names[TOP_COUNT] = {
     [TOP_LANDMARKS] = "landmarks", [TOP_GOALS] = "goals", [TOP_MODELS] = "models", [TOP_LEVERS] = "levers",
     [TOP_ACTIONS] = "actions", [TOP_POLICIES] = "policies", [TOP_HOLDOUT] = "holdout", [TOP_DECIDE] = "decide",
     [TOP_CHANNELS] = "channels", [TOP_PLACEMENTS] = "placements", [TOP_BUNDLES] = "bundles",
-    [TOP_CONTEXT] = "context", [TOP_BOTS] = "bots",
+    [TOP_CONTEXT] = "context", [TOP_BOTS] = "bots", [TOP_EXPLORE] = "explore",
 };
 KEY_SET(top, "a playbook");
 
@@ -135,6 +135,18 @@ static const char *const decide_names[DECIDE_COUNT] = {[DECIDE_SLOTS] = "slots",
                                                          [DECIDE_LISTS] = "lists"};
 KEY_SET(decide, "decide");
 
+static const char *const explore_names[EXPLORE_COUNT] = {
+    [EXPLORE_SHARE] = "share", [EXPLORE_GAMMA] = "gamma", [EXPLORE_CANDIDATES] = "candidates",
+    [EXPLORE_NOTHING] = "nothing", [EXPLORE_OFF] = "off",
+};
+KEY_SET(explore, "explore");
+
+static const char *const explore_off_names[EXPLORE_OFF_COUNT] = {
+    [EXPLORE_OFF_CHANNELS] = "channels", [EXPLORE_OFF_GROUPS] = "groups", [EXPLORE_OFF_ACTIONS] = "actions",
+    [EXPLORE_OFF_WHEN] = "when",
+};
+KEY_SET(explore_off, "off");
+
 static const char *const messaging_names[MESSAGING_COUNT] = {
     [MESSAGING_DIRECTION] = "direction", [MESSAGING_RECEIPTS] = "receipts", [MESSAGING_EXPIRES] = "expires",
     [MESSAGING_ADDRESS] = "address",
@@ -160,6 +172,6 @@ const struct key_set *const playbook_key_sets[] = {
     &visits_keys, &source_keys,        &trait_keys,      &scenario_keys,  &landmarks_keys,
     &goal_keys,   &model_keys,         &levers_keys,     &action_keys,    &channel_keys,
     &policy_keys, &holdout_keys,       &decide_keys,     &messaging_keys, &placement_keys,
-    &bundle_keys, &customer_zone_keys, &signature_keys,
+    &bundle_keys, &customer_zone_keys, &signature_keys,  &explore_keys,   &explore_off_keys,
 };
 const uint32_t playbook_key_set_count = sizeof playbook_key_sets / sizeof *playbook_key_sets;

@@ -43,6 +43,7 @@ enum top_key {
     TOP_BUNDLES,
     TOP_CONTEXT,
     TOP_BOTS,
+    TOP_EXPLORE,
     TOP_COUNT
 };
 enum customer_key {
@@ -198,6 +199,21 @@ enum policy_key {
     POLICY_KEY_COUNT
 };
 enum holdout_key { HOLDOUT_SHARE, HOLDOUT_SALT, HOLDOUT_COUNT };
+enum explore_key {
+    EXPLORE_SHARE,
+    EXPLORE_GAMMA,
+    EXPLORE_CANDIDATES,
+    EXPLORE_NOTHING,
+    EXPLORE_OFF,
+    EXPLORE_COUNT
+};
+enum explore_off_key {
+    EXPLORE_OFF_CHANNELS,
+    EXPLORE_OFF_GROUPS,
+    EXPLORE_OFF_ACTIONS,
+    EXPLORE_OFF_WHEN,
+    EXPLORE_OFF_COUNT
+};
 enum decide_key { DECIDE_SLOTS, DECIDE_LISTS, DECIDE_COUNT };
 enum messaging_key {
     MESSAGING_DIRECTION,
@@ -211,7 +227,7 @@ extern const struct key_set top_keys, customer_keys, identifier_keys, consent_ke
     visits_keys, source_keys, trait_keys, scenario_keys, landmarks_keys, goal_keys, model_keys,
     levers_keys, action_keys, channel_keys, policy_keys, holdout_keys, decide_keys, messaging_keys,
     placement_keys, bundle_keys, customer_zone_keys;
-extern const struct key_set signature_keys;
+extern const struct key_set signature_keys, explore_keys, explore_off_keys;
 
 /* All of them, for the test that compares them with the schema. */
 extern const struct key_set *const playbook_key_sets[];

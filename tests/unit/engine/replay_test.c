@@ -25,7 +25,8 @@ static uint32_t customers = 40;
 
 /* Two actions, one of them for each row of a table, in two channels each; two currencies, two zones
  * that quiet times keep to, where the customer's own is not known; consent, a holdout, a model;
- * placements, a bundle, and what is said of the moment; `weight` makes another playbook of it. */
+ * placements, a bundle, and what is said of the moment; `weight` makes another playbook of it, and
+ * two of three explore. */
 static const char playbook_text[] =
     "attune: 1\nname: Replay\ncurrency: USD\nzone: America/New_York\n"
     "customer:\n  identifiers: { email: {}, cookie: {} }\n  zones: [America/New_York, "
@@ -71,9 +72,12 @@ static const char playbook_text[] =
 
 static void put_playbook(struct shop *shop, uint32_t round) {
     const char *at = strstr(playbook_text, "WEIGHT");
+    static const char *const explores[] = {
+        "explore: { share: 30%, gamma: 5, nothing: yes, off: { when: orders == 0 } }\n",
+        "explore: { share: 100%, gamma: 0, candidates: 4, off: { channels: [phone] } }\n", ""};
     char text[4096];
-    snprintf(text, sizeof text, "%.*s%u%s", (int)(at - playbook_text), playbook_text, 1 + round % 2,
-             at + strlen("WEIGHT"));
+    snprintf(text, sizeof text, "%.*s%u%s%s", (int)(at - playbook_text), playbook_text,
+             1 + round % 2, at + strlen("WEIGHT"), explores[round % 3]);
     shop_file(shop, "playbook.yaml", text);
     shop_open(shop, "playbook.yaml");
 }
@@ -139,6 +143,15 @@ static void load_round(struct shop *shop, struct random *random, uint32_t round)
 
 /* Decides for everybody, with a place and a context, and writes it down. */
 static uint32_t asked;
+static struct { uint64_t draws, others, nothing; } drawn;
+static void count_drawn(const struct decision *decision) {
+    for (uint32_t i = 0; i < decision->choice.draw_count; i++) {
+        const struct choice_draw *draw = &decision->choice.draws[i];
+        drawn.draws++;
+        drawn.others += draw->taken != draw->best;
+        drawn.nothing += draw->rank == CHOICE_NO_RANK;
+    }
+}
 static uint64_t decide_all(struct shop *shop, int64_t t_ms, uint64_t *held) {
     struct engine_view view;
     struct decision_recorder *recorder;
@@ -162,6 +175,7 @@ static uint64_t decide_all(struct shop *shop, int64_t t_ms, uint64_t *held) {
     while (engine_view_next(&view, &error) == STATUS_OK) {
         for (uint32_t i = 0; i < view.decision->trace.count; i++)
             *held += decision_trace_of(view.decision, i).held;
+        count_drawn(view.decision);
         assert_int_equal(decision_recorder_add(recorder, view.decider, view.decision, &error),
                          STATUS_OK);
     }
@@ -259,6 +273,7 @@ static void live_on(struct shop *shop) {
     struct random random;
     struct error error = {0};
     uint64_t recorded = 0, held = 0;
+    memset(&drawn, 0, sizeof drawn);
     random_init(&random, 29);
     printf("seed 29\n");
     for (uint32_t round = 0; round < ROUNDS; round++) {
@@ -272,8 +287,10 @@ static void live_on(struct shop *shop) {
         recorded += decide_all(shop, t_ms, &held);
         if (round == 2) assert_int_equal(store_fold(engine_store(shop->engine), true, &error), 0);
     }
-    printf("%llu recorded, %llu treatments held\n", (unsigned long long)recorded,
-           (unsigned long long)held);
+    printf("%llu recorded, %llu treatments held, %llu slots drawn, %llu of them not the best\n",
+           (unsigned long long)recorded, (unsigned long long)held, (unsigned long long)drawn.draws,
+           (unsigned long long)drawn.others);
+    assert_true(drawn.draws > recorded / 4 && drawn.others > recorded / 10 && drawn.nothing > 0);
     assert_true(recorded > (uint64_t)customers * (ROUNDS - 2));
     assert_true(held > 0);
 }

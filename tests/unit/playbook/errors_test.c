@@ -97,6 +97,17 @@ static const struct broken customer_zones[] = {
 };
 
 static const struct broken settings[] = {
+    {"explore without a share", OFFERS "explore: { gamma: 10 }\n", 8, 10, "explore has no share: write share: 1%"},
+    {"a share too small", OFFERS "explore: { share: 0.01% }\n", 8, 19, "write a percentage from 0.1% to 100%"},
+    {"candidates", OFFERS "explore: { share: 1%, candidates: 11 }\n", 8, 35, "write a whole number from 2 to 10"},
+    {"gamma", OFFERS "explore: { share: 1%, gamma: -1 }\n", 8, 30, "write a number"},
+    {"a key of explore", OFFERS "explore: { share: 1%, gama: 5 }\n", 8, 23, "did you mean \"gamma\"?"},
+    {"a slip in off", OFFERS "explore: { share: 1%, off: { channels: [wbe] } }\n", 8, 41, "did you mean \"web\"?"},
+    {"a group of off", OFFERS "explore: { share: 1%, off: { groups: [extra] } }\n", 8, 39, "did you mean \"extras\"?"},
+    {"an action of off", OFFERS "explore: { share: 1%, off: { actions: [phon] } }\n", 8, 40, "did you mean \"phone\"?"},
+    {"a key of off", OFFERS "explore: { share: 1%, off: { chanels: [web] } }\n", 8, 30, "did you mean \"channels\"?"},
+    {"off is no condition", OFFERS "explore: { share: 1%, off: { when: 'count(\"E\")' } }\n", 8, 36, "write a condition that is yes or no"},
+    {"off of a treatment", HEAD "actions:\n  a: { goal: g, channels: [web], attributes: { rank: 2 } }\nexplore: { share: 1%, off: { when: action.rank > 1 } }\n", 7, 36, "when reads action"},
     {"share", "attune: 1\nholdout: { share: 0.05 }\n", 2, 19, "write a percentage from 0% to 99%, such as 5%"},
     {"no share", "attune: 1\nholdout: { salt: x }\n", 2, 10, "holdout has no share"},
     {"share range", "attune: 1\nholdout: { share: 100% }\n", 2, 19, "from 0% to 99%"},

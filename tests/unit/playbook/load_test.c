@@ -33,6 +33,43 @@ static void test_starter_loads(void **state) {
     symbols_destroy(symbols);
 }
 
+/* Service messages, sensitive topics and what is named are not left to chance. */
+static void test_exploration(void **state) {
+    (void)state;
+    static struct playbook_errors warnings;
+    for (int says_when = 0; says_when < 2; says_when++) {
+        struct buffer bytes;
+        buffer_init(&bytes);
+        assert_int_equal(
+            buffer_format(&bytes,
+                          "attune: 1\nevents: { E: { n: number } }\n"
+                          "goals: { g: { event: E, within: 3d } }\nactions:\n"
+                          "  a: { goal: g, group: one, channels: [web, email] }\n"
+                          "  b: { goal: g, group: two, channels: [web] }\n"
+                          "  c: { goal: g, service: yes, channels: [web] }\n"
+                          "  d: { goal: g, topic: health, channels: [web] }\n"
+                          "  e: { goal: g, channels: [web] }\n"
+                          "explore: { share: 2%%, off: { channels: [email], groups: [two]%s } }\n",
+                          says_when ? ", actions: [e], when: 'count(\"E\") > 3'" : ""),
+            STATUS_OK);
+        struct symbols *symbols = new_symbols();
+        struct playbook *playbook = load(buffer_text(&bytes), symbols);
+        const struct action *actions = playbook->actions;
+        assert_true(playbook->explore.on && playbook->explore.share == .02);
+        assert_true(playbook->explore.gamma == 1000 && playbook->explore.candidates == 10);
+        assert_true(actions[0].channels[0].explored && !actions[0].channels[1].explored);
+        for (int i = 1; i < 4; i++) assert_false(actions[i].channels[0].explored);
+        assert_true(actions[4].channels[0].explored == !says_when);
+        assert_true((playbook->explore.off_when != NULL) == says_when);
+        playbook_warnings(playbook, &warnings);
+        assert_int_equal(warnings.count, !says_when);
+        if (!says_when) assert_non_null(strstr(warnings.item[0].text, "an open complaint"));
+        playbook_destroy(playbook);
+        symbols_destroy(symbols);
+        buffer_release(&bytes);
+    }
+}
+
 /* What is warned of is gone once the line is written that the warning tells. */
 static void test_warnings(void **state) {
     (void)state;
@@ -698,6 +735,7 @@ int main(void) {
         cmocka_unit_test(test_policies_that_do_less_than_they_say),
         cmocka_unit_test(test_sources_that_nobody_hears),
         cmocka_unit_test(test_warnings),
+        cmocka_unit_test(test_exploration),
         cmocka_unit_test(test_least),
         cmocka_unit_test(test_failing_allocations),
         cmocka_unit_test(test_a_name_is_not_the_files),

@@ -5,7 +5,8 @@
  * Applying and syncing are roles, each of one thread at a time. The two threads take them as work
  * comes. A producer that waits for its change, and finds both roles free and nothing queued, takes
  * them itself, one after the other: a change that comes alone costs no waking of threads. While it
- * syncs, the applier's thread goes on with what has come meanwhile. */
+ * syncs, the applier's thread goes on with what has come meanwhile. A producer with a short change
+ * takes the applier's role alone, and leaves the sync to the syncer's thread. */
 #include "engine/applier.h"
 
 #include <errno.h>
@@ -14,6 +15,7 @@
 #include <time.h>
 
 #include "base/memory.h"
+#include "base/time.h"
 #include "engine/group.h"
 #include "engine/engine_internal.h"
 
@@ -26,22 +28,25 @@ struct applier {
     struct engine *engine;
     uint32_t changes_max;
     size_t bytes_max;
+    double linger_seconds;
     struct group *group; /* of who applies */
     _Atomic bool failed; /* a sync failed: nothing is changed any more */
 
     pthread_mutex_t lock; /* for all below */
     pthread_cond_t queued, written, room;
     struct change_list queue, unsynced;
-    uint32_t count; /* accepted and not yet completed */
+    double sync_at_seconds; /* of the monotonic clock: when `unsynced` is synced at the latest */
+    uint32_t count;         /* accepted and not yet completed */
     size_t bytes;
-    bool is_open;      /* changes are queued; before that calls are made at once */
-    bool has_threads;  /* both were started */
-    bool is_stopping;  /* nothing more comes */
-    bool has_stopped;  /* the applier's thread has ended */
-    bool is_applying;  /* somebody has the role: `who` … */
-    bool is_syncing;   /* … and somebody this one */
-    bool is_idle;      /* the applier's thread waits for a change … */
-    bool syncer_waits; /* … and the syncer's for something written */
+    bool is_open;        /* changes are queued; before that calls are made at once */
+    bool has_threads;    /* both were started */
+    bool is_stopping;    /* nothing more comes */
+    bool has_stopped;    /* the applier's thread has ended */
+    bool is_applying;    /* somebody has the role: `who` … */
+    bool is_syncing;     /* … and somebody this one */
+    bool is_idle;        /* the applier's thread waits for a change … */
+    bool syncer_waits;   /* … and the syncer's for something written, … */
+    bool syncer_lingers; /* … or, with something written, for company */
     pthread_t who;
     uint32_t room_waiters;
     pthread_t applying, syncing;
@@ -64,6 +69,13 @@ static struct change *list_take(struct change_list *list) {
     list->first = change->next;
     if (list->first == NULL) list->last = NULL;
     return change;
+}
+
+/* Of the monotonic clock. */
+static struct timespec timespec_of(double seconds) {
+    struct timespec at = {.tv_sec = (time_t)seconds};
+    at.tv_nsec = (long)((seconds - (double)at.tv_sec) * 1e9);
+    return at;
 }
 
 /* ---- the applier's thread ---- */
@@ -113,6 +125,36 @@ static void begin_applying(struct applier *applier) {
     applier->who = pthread_self();
 }
 
+/* Under the lock. What fills half of the queue must go, whoever waits for it. */
+static bool may_linger(const struct applier *applier, const struct change *change) {
+    return change->lingers && change->status == STATUS_OK && applier->room_waiters == 0 &&
+           applier->count <= applier->changes_max / 2 && applier->bytes <= applier->bytes_max / 2;
+}
+
+/* Under the lock: hands the changes to the syncer, and ends the role of applying. True: the syncer
+ * is to be woken. Whoever wakes it lets the lock go first: on one core the woken thread runs at
+ * once, and would wait for the lock. */
+static bool end_applying(struct applier *applier, struct change *const *changes, size_t count) {
+    bool is_first = applier->unsynced.first == NULL, is_awaited = false;
+    for (size_t i = 0; i < count; i++) {
+        is_awaited = is_awaited || !may_linger(applier, changes[i]);
+        list_add(&applier->unsynced, changes[i]);
+    }
+    applier->is_applying = false;
+    if (is_awaited)
+        applier->sync_at_seconds = 0;
+    else if (is_first)
+        applier->sync_at_seconds = clock_monotonic_seconds() + applier->linger_seconds;
+    return applier->syncer_waits || (applier->syncer_lingers && is_awaited);
+}
+
+/* Under the lock, which it lets go meanwhile. */
+static void wake_syncer(struct applier *applier) {
+    pthread_mutex_unlock(&applier->lock);
+    pthread_cond_signal(&applier->written);
+    pthread_mutex_lock(&applier->lock);
+}
+
 static void *apply_on(void *context) {
     struct applier *applier = context;
     struct change *changes[GROUP_CHANGES_MAX];
@@ -129,9 +171,7 @@ static void *apply_on(void *context) {
         pthread_mutex_unlock(&applier->lock);
         apply_group(applier, changes, count);
         pthread_mutex_lock(&applier->lock);
-        applier->is_applying = false;
-        for (size_t i = 0; i < count; i++) list_add(&applier->unsynced, changes[i]);
-        if (applier->syncer_waits) pthread_cond_signal(&applier->written);
+        if (end_applying(applier, changes, count)) wake_syncer(applier);
     }
     applier->has_stopped = true;
     pthread_cond_signal(&applier->written);
@@ -193,17 +233,34 @@ static void complete(struct applier *applier, struct change *first) {
     }
 }
 
+/* Under the lock, which it lets go while it waits. */
+static void wait_for_written(struct applier *applier) {
+    while (applier->is_syncing || (applier->unsynced.first == NULL && !applier->has_stopped)) {
+        applier->syncer_waits = true;
+        pthread_cond_wait(&applier->written, &applier->lock);
+        applier->syncer_waits = false;
+    }
+}
+
+/* Under the lock, which it lets go while it waits. */
+static void wait_for_company(struct applier *applier) {
+    while (!applier->has_stopped && applier->room_waiters == 0 &&
+           clock_monotonic_seconds() < applier->sync_at_seconds) {
+        struct timespec deadline = timespec_of(applier->sync_at_seconds);
+        applier->syncer_lingers = true;
+        pthread_cond_timedwait(&applier->written, &applier->lock, &deadline);
+        applier->syncer_lingers = false;
+    }
+}
+
 static void *sync_on(void *context) {
     struct applier *applier = context;
     pthread_mutex_lock(&applier->lock);
     for (;;) {
-        while (applier->is_syncing || (applier->unsynced.first == NULL && !applier->has_stopped)) {
-            applier->syncer_waits = true;
-            pthread_cond_wait(&applier->written, &applier->lock);
-            applier->syncer_waits = false;
-        }
+        wait_for_written(applier);
         struct change *first = applier->unsynced.first;
         if (first == NULL) break;
+        wait_for_company(applier);
         applier->unsynced = (struct change_list){0};
         applier->is_syncing = true;
         pthread_mutex_unlock(&applier->lock);
@@ -238,6 +295,8 @@ enum status applier_create(struct applier **out, const struct applier_options *o
     applier->engine = options->engine;
     applier->changes_max = options->changes_max > 0 ? options->changes_max : APPLIER_CHANGES_MAX;
     applier->bytes_max = options->bytes_max > 0 ? options->bytes_max : APPLIER_BYTES_MAX;
+    applier->linger_seconds =
+        (options->linger_ms > 0 ? options->linger_ms : APPLIER_LINGER_MS) / 1000.0;
     pthread_mutex_init(&applier->lock, NULL);
     init_condition(&applier->queued);
     init_condition(&applier->written);
@@ -299,18 +358,6 @@ static size_t bytes_of(const struct change *change) {
            change->back.count * sizeof *change->back.row_ids;
 }
 
-static struct timespec deadline_after(uint32_t patience_ms) {
-    struct timespec at;
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_sec += patience_ms / 1000;
-    at.tv_nsec += (long)(patience_ms % 1000) * 1000000;
-    if (at.tv_nsec >= 1000000000) {
-        at.tv_nsec -= 1000000000;
-        at.tv_sec++;
-    }
-    return at;
-}
-
 static bool has_room(const struct applier *applier, size_t bytes) {
     return applier->count < applier->changes_max && applier->bytes + bytes <= applier->bytes_max;
 }
@@ -318,10 +365,11 @@ static bool has_room(const struct applier *applier, size_t bytes) {
 /* Under the lock. */
 static enum status wait_for_room(struct applier *applier, size_t bytes, uint32_t patience_ms,
                                  struct error *error) {
+    if (has_room(applier, bytes)) return STATUS_OK;
     int waited = patience_ms > 0 ? 0 : ETIMEDOUT;
-    struct timespec deadline = {0};
-    if (!has_room(applier, bytes) && waited == 0) deadline = deadline_after(patience_ms);
+    struct timespec deadline = timespec_of(clock_monotonic_seconds() + patience_ms / 1000.0);
     applier->room_waiters++;
+    if (applier->syncer_lingers) pthread_cond_signal(&applier->written);
     while (!has_room(applier, bytes) && waited == 0 && !atomic_load(&applier->failed))
         waited = pthread_cond_timedwait(&applier->room, &applier->lock, &deadline);
     applier->room_waiters--;
@@ -354,6 +402,33 @@ static void begin_change(struct change *change) {
     change->bad = (struct bad_rows){0};
 }
 
+/* Under the lock: is a short change applied by whoever submits it? */
+static bool applies_here(const struct applier *applier, const struct change *change) {
+    return change->is_short && !applier->is_applying && applier->queue.first == NULL;
+}
+
+/* Under the lock, which it lets go while it applies and when it ends. */
+static void apply_short(struct applier *applier, struct change *change) {
+    begin_applying(applier);
+    applier->stats.here++;
+    pthread_mutex_unlock(&applier->lock);
+    apply_group(applier, &change, 1);
+    pthread_mutex_lock(&applier->lock);
+    bool wakes_syncer = end_applying(applier, &change, 1);
+    bool wakes_applier = applier->is_idle && applier->queue.first != NULL;
+    pthread_mutex_unlock(&applier->lock);
+    if (wakes_syncer) pthread_cond_signal(&applier->written);
+    if (wakes_applier) pthread_cond_signal(&applier->queued);
+}
+
+/* Under the lock, which it lets go when it ends. */
+static void queue(struct applier *applier, struct change *change) {
+    list_add(&applier->queue, change);
+    bool wakes = applier->is_idle;
+    pthread_mutex_unlock(&applier->lock);
+    if (wakes) pthread_cond_signal(&applier->queued);
+}
+
 enum status applier_submit(struct applier *applier, struct change *change, uint32_t patience_ms,
                            struct error *error) {
     if (!applier->is_open)
@@ -363,14 +438,17 @@ enum status applier_submit(struct applier *applier, struct change *change, uint3
     begin_change(change);
     pthread_mutex_lock(&applier->lock);
     enum status status = may_submit(applier, change, patience_ms, error);
-    if (status == STATUS_OK) {
-        list_add(&applier->queue, change);
-        applier->count++;
-        applier->bytes += change->bytes;
-        if (applier->is_idle) pthread_cond_signal(&applier->queued);
+    if (status != STATUS_OK) {
+        pthread_mutex_unlock(&applier->lock);
+        return status;
     }
-    pthread_mutex_unlock(&applier->lock);
-    return status;
+    applier->count++;
+    applier->bytes += change->bytes;
+    if (applies_here(applier, change))
+        apply_short(applier, change);
+    else
+        queue(applier, change);
+    return STATUS_OK;
 }
 
 /* Is this the applier's thread, or is there none yet? */

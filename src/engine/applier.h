@@ -10,8 +10,11 @@
  * models) queues a `struct change`. The applier takes what waits in order of arrival. It joins
  * small batches into one frame of the log, so that many small requests cost one resolve and one
  * write; a batch of APPLIER_ALONE_EVENTS or more is a frame of its own and is never copied. Then it
- * goes on, while the syncer makes durable what was written and completes it. Nothing waits for
- * company: what was written while the last sync ran is the next group.
+ * goes on, while the syncer makes durable what was written and completes it. Nobody waits for
+ * company: what was written while the last sync ran is the next group. Only where nobody waits for
+ * the sync (`lingers`: a decision that was answered when it was written) does the syncer wait
+ * APPLIER_LINGER_MS, so that one sync serves many; whatever comes meanwhile and is waited for ends
+ * the lingering at once.
  *
  * Each producer gets its own status and counts, as if its batch had been applied alone:
  *   - What is too large is refused before it joins others. Where a joined frame can't be written
@@ -40,11 +43,11 @@
  * behind all other changes of their group, in frames of their own, of which each is about any
  * customer at most once; so each of them sees all that was applied before it.
  *
- * Threads: any number of threads submit. Applying and syncing are roles of one thread at a time;
- * a producer that waits for a change which comes alone takes them itself, so that no thread need be
- * woken. Completions are called by the syncer's thread, one at a time and in order of arrival; they
- * must be short and must not wait for a change. A `run` may apply changes and call calls: these are
- * done at once. */
+ * Threads: any number of threads submit. Applying and syncing are roles of one thread at a time.
+ * A producer that waits for a change which comes alone takes both itself, and one that submits a
+ * short change (`is_short`) takes the applier's, so that no thread need be woken. Completions are
+ * called by the syncer's thread, one at a time and in order of arrival; they must be short and must
+ * not wait for a change. A `run` may apply changes and call calls: these are done at once. */
 #ifndef ENGINE_APPLIER_H
 #define ENGINE_APPLIER_H
 
@@ -58,6 +61,9 @@
 /* A joined frame has at most so many events and, of their bytes, so many. */
 #define APPLIER_JOINED_EVENTS_MAX 8192u
 #define APPLIER_JOINED_BYTES_MAX  ((size_t)4 << 20)
+/* How long the syncer waits for company where nobody waits for it. A decision is durable within
+ * 10 ms of its answer, so this leaves the disk half of them. */
+#define APPLIER_LINGER_MS 5u
 /* How long a load in progress waits for room in the queue, before it gives up with STATUS_BUSY. */
 #define APPLIER_PATIENCE_MS 60000u
 
@@ -115,6 +121,12 @@ struct change {
     enum status (*settle)(struct engine *engine, struct change *change,
                           const struct settled *settled, struct error *error);
     struct customer_id about;
+    /* It costs some microseconds to apply. Where nobody applies and nothing is queued, the thread
+     * that submits it applies it, and `written` is called before applier_submit returns. */
+    bool is_short;
+    /* Nobody waits for its sync, which may come APPLIER_LINGER_MS after the write. May be set in
+     * `written`. */
+    bool lingers;
     /* Called once, by whoever applies, when the change is written and not yet durable, or has
      * failed; before `completed`. The batch is the producer's again from here on, the rest of the
      * change is not. Short, and waits for nothing. NULL: nobody asks. */
@@ -140,6 +152,7 @@ struct applier_options {
     struct engine *engine;
     uint32_t changes_max; /* 0: APPLIER_CHANGES_MAX */
     size_t bytes_max;     /* 0: APPLIER_BYTES_MAX */
+    uint32_t linger_ms;   /* 0: APPLIER_LINGER_MS */
 };
 /* Starts no thread: both threads start with the first change. */
 enum status applier_create(struct applier **out, const struct applier_options *options) MUST_USE;
@@ -171,7 +184,8 @@ bool applier_has_failed(const struct applier *applier);
 /* What it did so far; for tests and benches. Any thread. */
 struct applier_stats {
     uint64_t changes, frames, joined, syncs; /* joined: changes that shared a frame */
-    uint64_t waiting, waiting_bytes;         /* accepted and not yet completed */
+    uint64_t here; /* short changes that were applied by the thread that submitted them */
+    uint64_t waiting, waiting_bytes; /* accepted and not yet completed */
 };
 void applier_stats(struct applier *applier, struct applier_stats *out);
 

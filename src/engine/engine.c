@@ -119,8 +119,10 @@ static enum status open_once(struct engine **out, const struct engine_options *o
     pthread_mutex_init(&engine->readings_lock, NULL);
     pthread_mutex_init(&engine->secrets_lock, NULL);
     engine->applier_reads.engine = engine;
-    const struct applier_options applier = {
-        .engine = engine, .changes_max = options->queue_changes, .bytes_max = options->queue_bytes};
+    const struct applier_options applier = {.engine = engine,
+                                            .changes_max = options->queue_changes,
+                                            .bytes_max = options->queue_bytes,
+                                            .linger_ms = options->linger_ms};
     enum status status = row_frame_create(&engine->frame);
     if (status == STATUS_OK) status = applier_create(&engine->applier, &applier);
     if (status == STATUS_OK) status = rates_create(&engine->rates, engine);

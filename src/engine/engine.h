@@ -35,9 +35,11 @@ struct engine_options {
     const char *playbook_file;
     int64_t now_ms;   /* 0: the clock */
     uint32_t threads; /* parsing and walking; 0: as many as the machine has, at most 16 */
-    /* What may wait to be written: changes, and bytes of them. 0: applier.h's defaults. */
+    /* What may wait to be written: changes, and bytes of them; and how long the syncer waits for
+     * company. 0: applier.h's defaults. */
     uint32_t queue_changes;
     size_t queue_bytes;
+    uint32_t linger_ms;
     struct playbook_errors *playbook_errors; /* filled where the playbook has any; may be NULL */
 };
 

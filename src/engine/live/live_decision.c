@@ -399,6 +399,7 @@ static enum status propose(struct live_pending *pending, struct error *error) {
 static void note_written(struct change *change) {
     struct live_pending *pending = (struct live_pending *)(void *)change;
     if (change->status == STATUS_OK && pending->waits) return;
+    change->lingers = true;
     if (change->status == STATUS_OK) count(pending);
     answer(pending, change->status, &change->error);
 }
@@ -422,6 +423,7 @@ enum status live_decide(struct engine *engine, const struct live_ask *ask, struc
     status = propose(pending, error);
     if (status == STATUS_OK && has_to_be_written(pending)) {
         pending->change.settle = live_settle;
+        pending->change.is_short = !pending->is_new;
         pending->change.written = note_written;
         pending->change.completed = note_durable;
         status = applier_submit(engine->applier, &pending->change, 0, error);

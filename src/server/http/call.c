@@ -190,16 +190,38 @@ const struct access_key *http_key(const struct http_call *call) {
 /* ---- the answer ---- */
 
 void http_defer(struct http_call *call) {
-    struct http_worker *worker = call->worker;
     assert(atomic_load(&call->state) == CALL_RUNNING);
     atomic_store_explicit(&call->holders, 2, memory_order_relaxed);
+    atomic_store_explicit(&call->state, CALL_DEFERRED, memory_order_release);
+}
+
+/* Moves on from one state or from the other; returns the state that it was in. */
+static uint32_t move_on(struct http_call *call, uint32_t from, uint32_t to, uint32_t other_from,
+                        uint32_t other_to) {
+    uint32_t state = from;
+    while (!atomic_compare_exchange_weak(&call->state, &state, state == from ? to : other_to) &&
+           (state == from || state == other_from)) {
+    }
+    return state;
+}
+
+static void resume(struct http *http, struct MHD_Connection *connection) {
+    http_library.resume_connection(connection);
+    atomic_fetch_sub(&http->suspended, 1);
+}
+
+bool call_suspend(struct http_call *call) {
+    struct http_worker *worker = call->worker;
+    uint32_t state = atomic_load_explicit(&call->state, memory_order_acquire);
+    if (state != CALL_DEFERRED && state != CALL_CLAIMED) return false;
     atomic_fetch_add(&call->http->suspended, 1);
-    call->was_deferred = true;
     http_library.suspend_connection(call->connection);
     pthread_mutex_lock(&worker->lock);
-    call->link->deferred = call;
-    atomic_store_explicit(&call->state, CALL_DEFERRED, memory_order_release);
+    call->link->suspended = call;
+    state = move_on(call, CALL_DEFERRED, CALL_SUSPENDED, CALL_CLAIMED, CALL_CLAIMED_SUSPENDED);
     pthread_mutex_unlock(&worker->lock);
+    if (state == CALL_ANSWERED) resume(call->http, call->connection);
+    return true;
 }
 
 void http_answer_header(struct http_call *call, const char *name, const char *value) {
@@ -217,27 +239,27 @@ static void set_answer(struct http_call *call, unsigned code, const char *type, 
     call->answer = body;
 }
 
-/* By another thread: the connection is suspended, so the worker does not look at the call before it
- * is resumed, and after that it is the worker's alone. */
+/* By any thread. The worker does not look at the call before it is answered; after that it is the
+ * worker's alone. */
 static void answer_deferred(struct http_call *call, unsigned code, const char *type,
                             struct text body) {
-    uint32_t deferred = CALL_DEFERRED;
     struct http *http = call->http;
     struct MHD_Connection *connection = call->connection;
-    if (!atomic_compare_exchange_strong(&call->state, &deferred, CALL_CLAIMED)) {
-        call_drop(call, false); /* too late: it was forced */
+    uint32_t state =
+        move_on(call, CALL_DEFERRED, CALL_CLAIMED, CALL_SUSPENDED, CALL_CLAIMED_SUSPENDED);
+    if (state == CALL_FORCED) {
+        call_drop(call, false); /* too late */
         return;
     }
     set_answer(call, code, type, body);
-    atomic_store_explicit(&call->state, CALL_ANSWERED, memory_order_release);
     call_drop(call, false); /* never the last holder: the worker is one until it has sent */
-    http_library.resume_connection(connection);
-    atomic_fetch_sub(&http->suspended, 1);
+    state = atomic_exchange_explicit(&call->state, CALL_ANSWERED, memory_order_acq_rel);
+    if (state == CALL_CLAIMED_SUSPENDED) resume(http, connection);
 }
 
 void http_answer(struct http_call *call, unsigned code, const char *type, struct text body) {
     uint32_t state = atomic_load_explicit(&call->state, memory_order_acquire);
-    if (state == CALL_DEFERRED || state == CALL_FORCED) {
+    if (state == CALL_DEFERRED || state == CALL_SUSPENDED || state == CALL_FORCED) {
         answer_deferred(call, code, type, body);
         return;
     }
@@ -248,11 +270,9 @@ void http_answer(struct http_call *call, unsigned code, const char *type, struct
 
 /* The server stops. Under the worker's lock, so that the call lives. */
 void call_force(struct http_call *call) {
-    uint32_t deferred = CALL_DEFERRED;
-    struct http *http = call->http;
-    if (!atomic_compare_exchange_strong(&call->state, &deferred, CALL_FORCED)) return;
-    http_library.resume_connection(call->connection);
-    atomic_fetch_sub(&http->suspended, 1);
+    uint32_t suspended = CALL_SUSPENDED;
+    if (atomic_compare_exchange_strong(&call->state, &suspended, CALL_FORCED))
+        resume(call->http, call->connection);
 }
 
 struct json_writer *http_json(struct http_call *call) {

@@ -171,7 +171,7 @@ static void force_all(struct http *http) {
     for (struct http_worker *worker = worker_first(http); worker != NULL; worker = worker->next) {
         pthread_mutex_lock(&worker->lock);
         for (struct http_connection *link = worker->connections; link != NULL; link = link->next) {
-            if (link->deferred != NULL) call_force(link->deferred);
+            if (link->suspended != NULL) call_force(link->suspended);
         }
         pthread_mutex_unlock(&worker->lock);
     }

@@ -3,13 +3,13 @@
  *
  *   socket ─► head: host, size, route, key ─► body (inflated) ─► handler ─► answer
  *                    │ refused: 4xx at once                        │
- *                    └ before a byte of the body is kept           └ http_defer: suspended, until
- *                                                                    another thread answers
+ *                    └ before a byte of the body is kept           └ http_defer: answered by any
+ *                                                                    thread, suspended until then
  *
  * A handler is called once for each request, by one of the listening threads, with the body whole.
- * It answers before it returns, or says http_defer and has it answered later, by any thread: by the
- * applier's completion, for example. A handler never waits: for the disk, for a lock that somebody
- * holds over a disk call, or for another request.
+ * It answers before it returns, or says http_defer and has it answered by any thread, now or later:
+ * by the applier's completion, for example. A handler never waits: for the disk, for a lock that
+ * somebody holds over a disk call, or for another request.
  *
  * Memory: what belongs to a request is taken from its arena and lives until the answer has been
  * sent (HTTP_ARENA_BYTES_MAX; running out of it is a 503). All texts of a call point into it.
@@ -97,8 +97,8 @@ struct text http_header_key(struct http_call *call);
 bool http_authorize(struct http_call *call, struct text key);
 
 /* ---- the answer; once a call ---- */
-/* Another thread will answer. After this the caller must not touch the call. Call it before the
- * call is handed to the other thread. */
+/* Another thread will answer, or this one, in or after the handler. Call it before the call is
+ * handed to the other thread; after that the caller must not touch the call. */
 void http_defer(struct http_call *call);
 /* Adds a header to the answer that follows. Both are copied into the arena. */
 void http_answer_header(struct http_call *call, const char *name, const char *value);

@@ -7,10 +7,16 @@
  *
  * States of a call. Arrows in capitals are made by any thread, the others by its worker:
  *
- *   READING ─► RUNNING ─► ANSWERED ─────────────────────────► done
- *                 │                    ▲
- *                 └► DEFERRED ─CLAIMED─┘
- *                        └──────FORCED (the server stops and waits no longer) ─► done
+ *   READING ─► RUNNING ─► ANSWERED ────────────────────────────────────► done
+ *                 │                                       ▲   ▲
+ *                 └► DEFERRED ──────CLAIMED───────────────┘   │
+ *                        │             │                      │
+ *                        └► SUSPENDED ─┴─CLAIMED_SUSPENDED────┘ (whoever answers resumes it)
+ *                               └──────FORCED (the server stops and waits no longer) ─► done
+ *
+ * A connection is suspended only where the handler returned before the answer came: to suspend and
+ * to resume it costs a wake-up and several system calls, and a decision is as a rule answered
+ * within its handler.
  *
  * A deferred call has two holders: its worker, and whoever will answer it. So a call that was
  * forced lives until its answer comes, late, and is thrown away. */
@@ -70,7 +76,7 @@ struct http_connection {
     /* When it is closed unless something happens; milliseconds of the monotonic clock, 0: never. */
     _Atomic int64_t deadline_ms;
     _Atomic bool is_reading_body; /* then a late one is told 408 */
-    struct http_call *deferred;   /* under the worker's lock */
+    struct http_call *suspended;  /* under the worker's lock */
     bool is_proxy;                /* it comes from the proxy that is trusted */
     uint32_t peer_length, local_length;
     char peer[INET6_ADDRSTRLEN], local[INET6_ADDRSTRLEN + 2];
@@ -80,7 +86,9 @@ enum call_state {
     CALL_READING,
     CALL_RUNNING,
     CALL_DEFERRED,
-    CALL_CLAIMED,
+    CALL_SUSPENDED,
+    CALL_CLAIMED,           /* its answer is being written, … */
+    CALL_CLAIMED_SUSPENDED, /* … and its connection is suspended */
     CALL_ANSWERED,
     CALL_FORCED,
     CALL_QUEUED
@@ -99,7 +107,7 @@ struct http_call {
     struct http_call *next_free;
     struct arena arena;
     struct buffer body, inflated; /* `inflated` only where has_inflated */
-    bool has_inflated, has_begun, is_head, is_refused, was_deferred, closes;
+    bool has_inflated, has_begun, is_head, is_refused, closes;
     size_t charged_bytes; /* of http->open_bytes */
     uint64_t discarded_bytes;
     uint32_t body_max, route_index;
@@ -177,6 +185,9 @@ void call_free(struct http_call *call);
 /* Queues what was answered; MHD_NO closes the connection. */
 enum MHD_Result call_queue(struct http_call *call) MUST_USE;
 void call_force(struct http_call *call);
+/* After its handler: suspends the connection of a call that was deferred and is not yet answered,
+ * which is then queued when it is resumed. False: there is no need. The worker's. */
+bool call_suspend(struct http_call *call);
 
 /* ---- guard.c: what is looked at before a byte of the body is kept; false: it was answered ---- */
 bool guard_host(struct http_call *call);

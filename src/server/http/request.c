@@ -236,23 +236,25 @@ static bool inflate_body(struct http_call *call) {
 }
 
 /* The server may have begun to stop since the head was judged. The order matters: http_settle sees
- * the mark, or the handler is not called. */
-static void run_handler(struct http_call *call) {
+ * the mark, or the handler is not called. True: the call waits for its answer. */
+static bool run_handler(struct http_call *call) {
     _Atomic uint32_t *runs = &call->worker->runs_handler;
+    bool waits = false;
     atomic_store(runs, 1);
     if (guard_stopping(call)) {
         atomic_store_explicit(&call->state, CALL_RUNNING, memory_order_relaxed);
         if (guard_query(call)) call->route->handle(call);
+        waits = call_suspend(call);
     }
     atomic_store_explicit(runs, 0, memory_order_release);
+    return waits;
 }
 
 static enum MHD_Result run(struct http_call *call) {
     atomic_store_explicit(&call->link->is_reading_body, false, memory_order_relaxed);
     atomic_store_explicit(&call->link->deadline_ms, 0, memory_order_relaxed);
     if (!call->is_refused && inflate_body(call)) {
-        run_handler(call);
-        if (call->was_deferred) return MHD_YES; /* it is queued when it is resumed */
+        if (run_handler(call)) return MHD_YES; /* it is queued when it is resumed */
         if (atomic_load_explicit(&call->state, memory_order_acquire) == CALL_RUNNING)
             http_problem(call, 500, "internal", "The server failed; its log says more.");
     }
@@ -289,7 +291,7 @@ void request_end(void *context, struct MHD_Connection *connection, void **own,
     struct http_connection *link = call->link;
     struct http_worker *worker = link->worker;
     pthread_mutex_lock(&worker->lock);
-    link->deferred = NULL;
+    link->suspended = NULL;
     pthread_mutex_unlock(&worker->lock);
     give_back_bytes(call);
     connection_await_request(link);

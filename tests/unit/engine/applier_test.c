@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include <pthread.h>
 #include <semaphore.h>
 
 #include "base/memory.h"
@@ -25,6 +26,8 @@ struct trial {
     struct change changes[CHANGES_MAX];
     struct event_batch batches[CHANGES_MAX];
     size_t count;
+    pthread_t writer; /* who applied the last one, … */
+    uint32_t written; /* … of so many */
     struct error error;
 };
 
@@ -285,14 +288,15 @@ static void test_a_joined_frame_without_memory(void **state) {
 
 /* ---- a full queue ---- */
 
-static void open_with(struct trial *trial, uint32_t changes, size_t bytes) {
+static void open_with(struct trial *trial, uint32_t changes, size_t bytes, uint32_t linger_ms) {
     struct engine_options options = {.directory = "data",
                                      .fs = simulated_disk_interface(trial->shop.disk),
                                      .fold_by_hand = true,
                                      .now_ms = trial->shop.now_ms,
                                      .threads = 1,
                                      .queue_changes = changes,
-                                     .queue_bytes = bytes};
+                                     .queue_bytes = bytes,
+                                     .linger_ms = linger_ms};
     engine_close(trial->shop.engine);
     assert_int_equal(engine_open(&trial->shop.engine, &options, &trial->error), STATUS_OK);
     trial->applier = engine_applier(trial->shop.engine);
@@ -301,7 +305,7 @@ static void open_with(struct trial *trial, uint32_t changes, size_t bytes) {
 static void test_a_full_queue_is_told(void **state) {
     struct trial *trial = *state;
     struct applier_stats stats;
-    open_with(trial, 3, 0);
+    open_with(trial, 3, 0, 0);
     hold(trial);
     submit_order(trial, (struct order){1, 1, "a@x.example", NULL, 1});
     submit_order(trial, (struct order){2, 1, "b@x.example", NULL, 1});
@@ -325,7 +329,7 @@ static void test_a_full_queue_is_told(void **state) {
 /* What would never fit is no matter of waiting. */
 static void test_a_batch_that_never_fits(void **state) {
     struct trial *trial = *state;
-    open_with(trial, 0, 600);
+    open_with(trial, 0, 600, 0);
     struct change *large = next_change(trial, NULL);
     for (uint64_t i = 0; i < 9; i++)
         add_order(trial, large->batch, &(struct order){i + 1, 1, "a@x.example", NULL, 1});
@@ -471,6 +475,88 @@ static void test_a_batch_comes_back_before_the_sync(void **state) {
     assert_int_equal(sem_trywait(&trial->begun), -1); /* once */
 }
 
+/* ---- short changes, and a syncer that lingers ---- */
+
+static void note_written_here(struct change *change) {
+    struct trial *trial = change->context;
+    trial->writer = pthread_self();
+    trial->written++;
+}
+
+/* A short change for whose sync nobody waits. */
+static struct change *next_lingering(struct trial *trial, uint64_t key) {
+    struct change *change = next_change(trial, &(struct order){key, 1, "a@x.example", NULL, 1});
+    change->is_short = change->lingers = true;
+    change->written = note_written_here;
+    change->completed = note_trial_done;
+    change->context = trial;
+    return change;
+}
+
+static void test_a_short_change_is_applied_by_who_submits_it(void **state) {
+    struct trial *trial = *state;
+    struct applier_stats stats;
+    submit(trial, next_lingering(trial, 1));
+    assert_int_equal(trial->written, 1); /* before applier_submit returned */
+    assert_true(pthread_equal(trial->writer, pthread_self()));
+    sem_wait(&trial->done);
+    applier_stats(trial->applier, &stats);
+    assert_int_equal(stats.here, 1);
+    hold(trial); /* somebody applies: it waits in the queue */
+    submit(trial, next_lingering(trial, 2));
+    assert_int_equal(trial->written, 1);
+    release(trial);
+    assert_int_equal(trial->written, 2);
+    assert_false(pthread_equal(trial->writer, pthread_self()));
+    applier_stats(trial->applier, &stats);
+    assert_int_equal(stats.here, 1);
+    assert_int_equal(orders(trial), 2);
+}
+
+/* The lingering is longer than the test may take: only what is waited for ends it. */
+static void test_what_is_waited_for_ends_the_lingering(void **state) {
+    struct trial *trial = *state;
+    struct applier_stats before, after;
+    open_with(trial, 0, 0, 600000);
+    struct store *store = engine_store(trial->shop.engine);
+    applier_stats(trial->applier, &before);
+    for (uint64_t i = 0; i < 3; i++) submit(trial, next_lingering(trial, i + 1));
+    assert_int_equal(trial->written, 3);
+    assert_true(store_durable_position(store) < store_position(store));
+    assert_int_equal(sem_trywait(&trial->done), -1);
+    submit_order(trial, (struct order){4, 1, "b@x.example", NULL, 1});
+    for (int i = 0; i < 4; i++) sem_wait(&trial->done);
+    applier_stats(trial->applier, &after);
+    assert_int_equal(after.syncs - before.syncs, 1);
+    assert_true(store_durable_position(store) == store_position(store));
+    assert_int_equal(orders(trial), 4);
+    /* Closing completes what lingers. */
+    submit(trial, next_lingering(trial, 5));
+    shop_open(&trial->shop, NULL);
+    sem_wait(&trial->done);
+    assert_int_equal(orders(trial), 5);
+}
+
+/* What lingers never fills the queue. */
+static void test_a_half_full_queue_ends_the_lingering(void **state) {
+    struct trial *trial = *state;
+    open_with(trial, 4, 0, 600000);
+    for (uint64_t i = 0; i < 3; i++) submit(trial, next_lingering(trial, i + 1));
+    for (int i = 0; i < 3; i++) sem_wait(&trial->done);
+    assert_int_equal(orders(trial), 3);
+}
+
+/* A change that fails has nothing to sync, and its producer waits for the word. */
+static void test_a_failed_change_does_not_linger(void **state) {
+    struct trial *trial = *state;
+    open_with(trial, 0, 0, 600000);
+    struct change *change = next_lingering(trial, 1);
+    simulated_disk_fail_at(trial->shop.disk, 1, true);
+    submit(trial, change);
+    sem_wait(&trial->done);
+    assert_int_equal(change->status, STATUS_DISK_FULL);
+}
+
 /* ---- decisions ---- */
 
 /* The engine's own events bring their personas along; a key that is known is a repeat. */
@@ -514,6 +600,10 @@ int main(void) {
         CASE(test_a_failed_write_is_undone),
         CASE(test_deciders_see_what_is_written),
         CASE(test_a_batch_comes_back_before_the_sync),
+        CASE(test_a_short_change_is_applied_by_who_submits_it),
+        CASE(test_what_is_waited_for_ends_the_lingering),
+        CASE(test_a_half_full_queue_ends_the_lingering),
+        CASE(test_a_failed_change_does_not_linger),
         CASE(test_events_with_personas),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

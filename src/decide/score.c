@@ -265,7 +265,7 @@ void scores_route(struct scores *scores, struct decider *decider, const struct a
     out->facts = facts;
     if (!facts->told) {
         tell_customer(facts, out->model, rule, profile_values(decider->profile));
-        bool fits = facts->count >= rule->feature_count &&
+        bool fits = model_is_sum(out->model) && facts->count >= rule->feature_count &&
                     facts->count - rule->feature_count <= scores->width;
         if (!fits) facts->count = 0;
         facts->plain = fits && !scores->evaluates && tell_answers(facts, decider, out->model, rule);
@@ -417,6 +417,23 @@ static uint32_t keep_reason(struct model_reason *out, uint32_t count, struct mod
     return count < REASONS_MAX ? count + 1 : count;
 }
 
+/* The same of a model whose score is no sum. */
+static uint32_t reasons_of_row(struct decider *decider, const struct model *model,
+                               const struct model_rule *rule, const struct treatment *treatment,
+                               struct model_reason out[REASONS_MAX]) {
+    struct model_reason all[LEARN_FEATURES_MAX + LEARN_PAIRS_MAX];
+    uint32_t count = 0;
+    trainer_features(decider->data, rule, model, profile_values(decider->profile), treatment,
+                     decider->own_text, decider->features);
+    uint32_t found =
+        model_reasons(model, decider->features, all, LEARN_FEATURES_MAX + LEARN_PAIRS_MAX);
+    for (uint32_t i = 0; i < found; i++) {
+        if (all[i].feature < trainer_rule_width(rule) && all[i].log_odds > 0)
+            count = keep_reason(out, count, all[i]);
+    }
+    return count;
+}
+
 uint32_t scores_reasons(struct scores *scores, struct decider *decider,
                         const struct treatment *treatment, struct model_reason out[REASONS_MAX]) {
     uint32_t index = treatment->action->model, count = 0;
@@ -424,7 +441,9 @@ uint32_t scores_reasons(struct scores *scores, struct decider *decider,
     const struct model_rule *rule = &scores->playbook->models[index];
     struct model_score_facts *facts = &scores->models[index];
     const struct value *traits = profile_values(decider->profile);
-    if (!facts->told || facts->count == 0) return 0;
+    if (!facts->told) return 0;
+    if (!model_is_sum(model)) return reasons_of_row(decider, model, rule, treatment, out);
+    if (facts->count == 0) return 0;
     for (uint32_t i = 0; i < facts->own_count; i++) {
         uint32_t f = facts->own[i].feature;
         facts->effects[f] = model_effect(model, f, traits[rule->features[f]]);

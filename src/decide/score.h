@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* decide/score.h -- the propensity of many treatments for one customer.
  *
- * A score is a sum of one effect a feature (learn/learn.h). The features of the customer add the
- * same for every treatment of a decision, and the attributes of a treatment the same for every
- * customer. The sum goes in the order of the features, so a score is equal to model_score to the
- * bit. Used by facts.c alone. */
+ * A score is a sum of one effect a feature (learn/learn.h); a model whose score is no such sum is
+ * asked row by row (treatment_propensity). The features of the customer add the same for every
+ * treatment of a decision, and the attributes of a treatment the same for every customer. The sum
+ * goes in the order of the features, so a score is equal to model_score to the bit. Used by facts.c
+ * alone. */
 #ifndef DECIDE_SCORE_H
 #define DECIDE_SCORE_H
 

@@ -24,8 +24,8 @@ void fitter_release(struct fitter *fitter) {
     memory_free(fitter->part);
 }
 
-/* Returns a customer's fold, always the same one: Knuth's multiplicative hash (6.4). */
-static uint32_t fold_of(uint32_t key) {
+/* Knuth's multiplicative hash (6.4). */
+uint32_t fit_fold_of(uint32_t key) {
     return (uint32_t)(key * UINT32_C(2654435761)) / (UINT32_MAX / FIT_FOLDS + 1);
 }
 
@@ -33,8 +33,8 @@ static uint32_t fold_of(uint32_t key) {
  * the rows are dealt out one by one. */
 static bool groups_spread(const struct fitter *fitter, const uint32_t *rows, size_t row_count) {
     for (size_t i = 1; i < row_count; i++) {
-        if (fold_of(fitter->table->rows[rows[i]].group) !=
-            fold_of(fitter->table->rows[rows[0]].group))
+        if (fit_fold_of(fitter->table->rows[rows[i]].group) !=
+            fit_fold_of(fitter->table->rows[rows[0]].group))
             return true;
     }
     return false;
@@ -45,7 +45,7 @@ static enum status fit_fold(struct fitter *fitter, const uint32_t *rows, size_t 
     size_t inside = 0, first = fitter->scored_count;
     for (size_t i = 0; i < row_count; i++) {
         bool is_inside =
-            fold_of(by_group ? fitter->table->rows[rows[i]].group : (uint32_t)i) != fold;
+            fit_fold_of(by_group ? fitter->table->rows[rows[i]].group : (uint32_t)i) != fold;
         if (is_inside)
             fitter->part[inside++] = rows[i];
         else

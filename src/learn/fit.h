@@ -12,6 +12,9 @@
 /* rows of either outcome; with fewer, only the base rate is learnt */
 #define FIT_CLASS_MIN 10
 
+/* Returns the fold of a customer, always the same one: 0 … FIT_FOLDS - 1. */
+uint32_t fit_fold_of(uint32_t key);
+
 struct fitter {
     const struct table *table;
     uint64_t seed;

@@ -81,6 +81,7 @@ enum model_basis {
     MODEL_OUT_OF_FOLD, /* too few rows over time: default settings, figures from folds by group */
     MODEL_UNSEARCHED,  /* rolling figures, default settings: too many cells to try others */
     MODEL_ROLLING,     /* settings chosen and figures measured on rolling splits */
+    MODEL_FOLDED,      /* trees: their number and figures from folds by group */
     MODEL_BASIS_COUNT
 };
 const char *model_basis_text(enum model_basis basis);
@@ -89,6 +90,7 @@ const char *model_figures_text(enum model_basis basis);
 /* How a model scores. The file names it, so that each kind has functions of its own. */
 enum model_kind {
     MODEL_ADDITIVE, /* effects of features and of pairs */
+    MODEL_TREES,    /* the same, and boosted trees on what they leave unexplained */
     MODEL_KIND_COUNT
 };
 struct model_facts {
@@ -105,6 +107,7 @@ struct model_facts {
     uint32_t text_groups_min;
     double pair_ridge;    /* of the cells of pairs; 0: the model has no pairs */
     uint32_t pairs_tried; /* how many pairs were scored for it; 0 before format 5 */
+    uint32_t tree_count;  /* of a model of trees */
 };
 const struct model_facts *model_facts(const struct model *model);
 uint32_t model_feature_count(const struct model *model);
@@ -120,6 +123,9 @@ uint32_t model_pair_count(const struct model *model);
 /* Pairs are in order of left, then right. */
 struct model_pair_facts model_pair_facts(const struct model *model, uint32_t pair);
 
+/* Is a row's log-odds the sum of model_base and of effects of features and pairs? Where it is not,
+ * model_score alone scores, and parts of a score are the reasons. */
+bool model_is_sum(const struct model *model);
 /* Returns the calibrated propensity, in (0, 1). `values` is by the model's features. Any thread; no
  * allocation. */
 double model_score(const struct model *model, const struct value *values);
@@ -153,7 +159,8 @@ void model_propensities(double *log_odds, size_t count);
 /* No two models of a process have the same one, and none has 0. */
 uint64_t model_serial(const struct model *model);
 /* Gives the features, and pairs of them, that moved this row's score most, strongest first:
- * log-odds against the mean. The base plus all reasons is the row's log-odds. */
+ * log-odds against the mean. The base plus all reasons is the row's log-odds (but for rounding,
+ * where the model is no sum). */
 #define MODEL_ALONE UINT32_MAX
 struct model_reason {
     uint32_t feature;

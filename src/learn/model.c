@@ -6,7 +6,9 @@
 
 #include "base/memory.h"
 #include "learn/calibration.h"
+#include "learn/learner.h"
 #include "learn/training_set.h"
+#include "learn/trees/model_trees.h"
 
 struct model *model_create(void) {
     static _Atomic uint64_t made;
@@ -19,6 +21,7 @@ struct model *model_create(void) {
 
 void model_destroy(struct model *model) {
     if (model == NULL) return;
+    model_trees_release(model);
     arena_release(&model->arena);
     memory_free(model);
 }
@@ -33,6 +36,9 @@ const char *model_basis_text(enum model_basis basis) {
     case MODEL_UNSEARCHED:
         return "default settings, the set is too large to try others; figures from rolling splits";
     case MODEL_ROLLING: return "settings and figures from rolling splits";
+    case MODEL_FOLDED:
+        return "additive settings as for the additive model; number of trees and figures from "
+               "folds by customer";
     default: return "unknown";
     }
 }
@@ -40,7 +46,8 @@ const char *model_basis_text(enum model_basis basis) {
 const char *model_figures_text(enum model_basis basis) {
     switch (basis) {
     case MODEL_BASE_RATE: return "training rows";
-    case MODEL_OUT_OF_FOLD: return "folds by customer";
+    case MODEL_OUT_OF_FOLD:
+    case MODEL_FOLDED: return "folds by customer";
     default: return "rolling splits";
     }
 }
@@ -118,7 +125,8 @@ double model_effect_rounded(double log_odds) {
 }
 
 double model_base(const struct model *model) {
-    return model->base;
+    const struct model_trees *trees = model->trees;
+    return trees == NULL ? model->base : trees->slope * (model->base + trees->mean) + trees->base;
 }
 
 double model_effect(const struct model *model, uint32_t feature, struct value value) {
@@ -159,13 +167,23 @@ uint64_t model_serial(const struct model *model) {
     return model->serial;
 }
 
-double model_score(const struct model *model, const struct value *values) {
+bool model_is_sum(const struct model *model) {
+    return model->facts.kind == MODEL_ADDITIVE;
+}
+
+double model_additive(const struct model *model, const struct value *values) {
     double log_odds = model->base;
     for (uint32_t f = 0; f < model->feature_count; f++)
         log_odds += effect_of(&model->features[f], values[f]);
     for (uint32_t k = 0; k < model->pair_count; k++)
         log_odds += effect_of_pair(model, &model->pairs[k], values);
-    return propensity_of(log_odds);
+    return log_odds;
+}
+
+double model_score(const struct model *model, const struct value *values) {
+    double log_odds = model_additive(model, values);
+    if (model_is_sum(model)) return propensity_of(log_odds);
+    return propensity_of(learner_of(model->facts.kind)->predict(model, log_odds, values));
 }
 
 /* Keeps `out` sorted by strength, the earlier one first among equals. */
@@ -183,13 +201,15 @@ static uint32_t insert_reason(struct model_reason *out, uint32_t count, uint32_t
 uint32_t model_reasons(const struct model *model, const struct value *values,
                        struct model_reason *out, uint32_t max) {
     uint32_t count = 0;
-    for (uint32_t f = 0; f < model->feature_count; f++) {
-        double effect = effect_of(&model->features[f], values[f]);
-        count = insert_reason(out, count, max, (struct model_reason){f, MODEL_ALONE, effect});
-    }
+    double effects[LEARN_FEATURES_MAX];
+    for (uint32_t f = 0; f < model->feature_count; f++)
+        effects[f] = effect_of(&model->features[f], values[f]);
+    double factor = learner_of(model->facts.kind)->reasons(model, values, effects);
+    for (uint32_t f = 0; f < model->feature_count; f++)
+        count = insert_reason(out, count, max, (struct model_reason){f, MODEL_ALONE, effects[f]});
     for (uint32_t k = 0; k < model->pair_count; k++) {
         const struct model_pair *pair = &model->pairs[k];
-        double effect = effect_of_pair(model, pair, values);
+        double effect = factor * effect_of_pair(model, pair, values);
         count =
             insert_reason(out, count, max, (struct model_reason){pair->left, pair->right, effect});
     }

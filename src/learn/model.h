@@ -42,12 +42,20 @@ struct model {
     struct model_pair *pairs; /* in order of left, then right */
     uint32_t feature_count, pair_count;
     double base;
+    struct model_trees *trees; /* MODEL_TREES; else NULL */
     uint64_t serial;
     struct model_facts facts;
     struct model_metrics metrics;
 };
 
 struct model *model_create(void);
+/* Trains an additive model on other rows with the settings of `like`, without a search and without
+ * figures. Where one outcome is too rare every score is the base rate. */
+enum status model_train_alike(struct model **out, const struct training_set *set,
+                              const struct model *like, const struct learn_options *options,
+                              struct error *error) MUST_USE;
+/* The additive part of a row's log-odds. */
+double model_additive(const struct model *model, const struct value *values);
 /* Returns the nearest effect that a model may hold; 0 for what is no number. */
 double model_effect_rounded(double log_odds);
 static inline uint32_t model_feature_cells(const struct model_feature *feature) {

@@ -3,13 +3,14 @@
  *   4   format version
  *   4   CRC32C of magic, version and length, then of the body
  *   8   bytes of the body
- *       body: facts, figures, base, features, pairs
+ *       body: facts, figures, base, features, pairs, what the kind adds (learner.h)
  *
  * Little-endian, doubles by their bits, text with its length before it. The head keeps its places
  * in every version, so that a newer file is told from a damaged one. */
 #include <math.h>
 
 #include "base/hash.h"
+#include "learn/learner.h"
 #include "learn/model.h"
 
 #define HEAD_BYTES 24
@@ -132,6 +133,7 @@ enum status model_encode(const struct model *model, struct buffer *out) {
     for (uint32_t f = 0; f < model->feature_count; f++) write_feature(&writer, &model->features[f]);
     write_u64(&writer, model->pair_count, 4);
     for (uint32_t k = 0; k < model->pair_count; k++) write_pair(&writer, model, &model->pairs[k]);
+    if (writer.status == STATUS_OK) writer.status = learner_of(model->facts.kind)->save(model, out);
     if (writer.status != STATUS_OK) {
         out->length = start;
         return writer.status;
@@ -376,7 +378,9 @@ static enum status read_model(struct reader *reader, struct model *model, uint32
     }
     if (version >= 5 && !reader->wrong) read_pairs(reader, model);
     if (reader->no_memory) return STATUS_NO_MEMORY;
-    return reader->wrong || reader->left > 0 ? STATUS_CORRUPT : STATUS_OK;
+    if (reader->wrong) return STATUS_CORRUPT;
+    struct text rest = {(const char *)reader->at, (uint32_t)reader->left};
+    return learner_of(model->facts.kind)->load(model, rest);
 }
 
 static enum status check_head(struct text bytes, struct error *error) {

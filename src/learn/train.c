@@ -117,20 +117,6 @@ static enum status copy_features(struct model *model, const struct training *tra
     return STATUS_OK;
 }
 
-static enum status train_base_rate(struct model *model, struct training *training) {
-    double yes = 0, all = 0;
-    for (size_t i = 0; i < training->set->count; i++) {
-        all += training->set->rows[i].weight;
-        if (training->set->rows[i].yes) yes += training->set->rows[i].weight;
-    }
-    double rate = (yes + .5) / (all + 1);
-    model->facts.basis = MODEL_BASE_RATE;
-    model->base = log(rate / (1 - rate));
-    for (size_t i = 0; i < training->set->count; i++) training->propensity[i] = rate;
-    enum status status = measure(training, training->rows, training->set->count, model);
-    return status == STATUS_OK ? copy_features(model, training) : status;
-}
-
 static enum status train_fit(struct model *model, struct training *training, uint32_t split_count) {
     size_t count = training->set->count;
     enum status status = table_init(&training->table, training->set);
@@ -165,6 +151,25 @@ static enum status train_fit(struct model *model, struct training *training, uin
                rolling->count * sizeof *rolling->propensity);
         status = measure(training, rolling->rows, rolling->count, model);
     }
+    return status == STATUS_OK ? copy_features(model, training) : status;
+}
+
+/* The rate at which every score stands where there is nothing to learn. */
+static double base_rate(const struct training_set *set) {
+    double yes = 0, all = 0;
+    for (size_t i = 0; i < set->count; i++) {
+        all += set->rows[i].weight;
+        if (set->rows[i].yes) yes += set->rows[i].weight;
+    }
+    return (yes + .5) / (all + 1);
+}
+
+static enum status train_base_rate(struct model *model, struct training *training) {
+    double rate = base_rate(training->set);
+    model->facts.basis = MODEL_BASE_RATE;
+    model->base = log(rate / (1 - rate));
+    for (size_t i = 0; i < training->set->count; i++) training->propensity[i] = rate;
+    enum status status = measure(training, training->rows, training->set->count, model);
     return status == STATUS_OK ? copy_features(model, training) : status;
 }
 
@@ -205,4 +210,44 @@ enum status model_train(struct model **out, const struct training_set *set,
     if (status == STATUS_CANCELLED) return work_check(options->work, error);
     return error_set(error, status, "training a model on %zu rows of %u features: %s", set->count,
                      set->feature_count, status_name(status));
+}
+
+static enum status fit_alike(struct model *model, struct training *training,
+                             const struct model *like) {
+    size_t count = training->set->count;
+    struct ridge ridge = {like->facts.slope_ridge, like->facts.bin_ridge};
+    enum status status = table_init(&training->table, training->set);
+    if (status == STATUS_OK)
+        status = fitter_init(&training->fitter, &training->table, training->seed);
+    training->fitter.workspace.work = training->work;
+    if (status == STATUS_OK) status = fitter_fit(&training->fitter, training->rows, count, ridge);
+    if (status != STATUS_OK) return status;
+    model->facts.basis = like->facts.basis;
+    return copy_features(model, training);
+}
+
+enum status model_train_alike(struct model **out, const struct training_set *set,
+                              const struct model *like, const struct learn_options *options,
+                              struct error *error) {
+    struct training training = {.set = set, .seed = options->seed, .work = options->work};
+    struct model *model = model_create();
+    enum status status = model ? allocate(&training, set->count) : STATUS_NO_MEMORY;
+    *out = NULL;
+    if (status == STATUS_OK && can_learn(set, &model->facts)) {
+        status = fit_alike(model, &training, like);
+    } else if (status == STATUS_OK) {
+        double rate = base_rate(set);
+        model->facts.basis = MODEL_BASE_RATE;
+        model->base = log(rate / (1 - rate));
+        status = copy_features(model, &training);
+    }
+    release(&training);
+    if (status == STATUS_OK) {
+        *out = model;
+        return STATUS_OK;
+    }
+    model_destroy(model);
+    if (status == STATUS_CANCELLED) return work_check(options->work, error);
+    return error_set(error, status, "training a fold of %zu rows: %s", set->count,
+                     status_name(status));
 }

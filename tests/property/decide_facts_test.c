@@ -14,6 +14,9 @@
 #include "base/random.h"
 #include "decide/decide_internal.h"
 #include "decide/trainer.h"
+#include "learn/model.h"
+#include "learn/trees/model_trees.h"
+#include "support/boosted.h"
 #include "support/scene.h"
 
 #define CUSTOMERS   3
@@ -333,6 +336,34 @@ static void write_events(struct scene *scene, bool with_known) {
 
 /* ---- a random model of the rule ---- */
 
+/* Makes a model of trees of it, as XGBoost might have grown them. */
+static void add_trees(struct model *model) {
+    static struct boosted boosted;
+    struct buffer json;
+    struct model_trees *part = arena_calloc(&model->arena, 1, sizeof *part);
+    boosted_draw(&random_state, &boosted, model->feature_count);
+    buffer_init(&json);
+    boosted_write(&json, &boosted);
+    must(part != NULL, "no memory");
+    must(trees_read_json(&part->trees, buffer_text(&json), NULL) == STATUS_OK, "no trees");
+    buffer_release(&json);
+    part->codes = arena_calloc(&model->arena, model->feature_count + 1u, sizeof *part->codes);
+    must(part->codes != NULL, "no memory");
+    for (uint32_t f = 0; f < model->feature_count; f++) {
+        if (model->features[f].kind != FEATURE_TEXT) continue;
+        uint32_t count = model->features[f].known + 1;
+        uint16_t *codes = arena_calloc(&model->arena, count, sizeof *codes);
+        must(codes != NULL, "no memory");
+        for (uint32_t c = 0; c < count; c++) codes[c] = (uint16_t)c;
+        part->codes[f] = codes;
+    }
+    part->slope = .8;
+    part->base = -.1;
+    part->mean = trees_mean(part->trees);
+    model->facts.kind = MODEL_TREES;
+    model->trees = part;
+}
+
 static struct model *random_model(const struct playbook *playbook) {
     const struct model_rule *rule = &playbook->models[0];
     uint32_t count = trainer_rule_width(rule), own = below(3);
@@ -365,6 +396,7 @@ static struct model *random_model(const struct playbook *playbook) {
     struct learn_options options = {.seed = 5};
     must(model_train(&model, set, &options, NULL) == STATUS_OK, "no model");
     training_set_destroy(set);
+    if (below(3) == 0) add_trees(model);
     return model;
 }
 

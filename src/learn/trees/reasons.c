@@ -81,9 +81,15 @@ static double shapley_weight(uint32_t k, uint32_t n) {
     return factorial[k] * factorial[n - k - 1] / factorial[n];
 }
 
+/* What the leaf adds to the mean. */
+static double mean_of_leaf(const struct path *path, double value) {
+    for (uint32_t i = 0; i < path->count; i++) value *= path->steps[i].share;
+    return value;
+}
+
 /* Returns what the leaf adds to the mean. */
 static double add_leaf(const struct path *path, double value, double *by_feature) {
-    double mean = value, weights[TREES_DEPTH_MAX];
+    double weights[TREES_DEPTH_MAX];
     for (uint32_t i = 0; i < path->count; i++) {
         const struct step *step = &path->steps[i];
         double sum = 0;
@@ -91,9 +97,8 @@ static double add_leaf(const struct path *path, double value, double *by_feature
         for (uint32_t k = 0; k < path->count; k++)
             sum += shapley_weight(k, path->count) * weights[k];
         by_feature[step->feature] += sum * ((step->follows ? 1 : 0) - step->share) * value;
-        mean *= step->share;
     }
-    return mean;
+    return mean_of_leaf(path, value);
 }
 
 double trees_reasons(const struct trees *trees, const float *values, double *by_feature) {
@@ -104,6 +109,20 @@ double trees_reasons(const struct trees *trees, const float *values, double *by_
         for (uint32_t leaf = 0; leaf < 1u << trees->depth; leaf++) {
             if (!find_path(trees, base, leaf, values, &path)) continue;
             mean += add_leaf(&path, (double)trees->leaves[base + leaf], by_feature);
+        }
+    }
+    return mean;
+}
+
+double trees_mean(const struct trees *trees) {
+    static const float values[TREES_FEATURES_MAX]; /* any row has the same mean */
+    double mean = (double)trees->base_margin;
+    struct path path;
+    for (uint32_t t = 0; t < trees->count; t++) {
+        size_t base = (size_t)t << trees->depth;
+        for (uint32_t leaf = 0; leaf < 1u << trees->depth; leaf++) {
+            if (!find_path(trees, base, leaf, values, &path)) continue;
+            mean += mean_of_leaf(&path, (double)trees->leaves[base + leaf]);
         }
     }
     return mean;

@@ -64,6 +64,8 @@ float trees_chance(float margin);
  * Intelligence 2, 2020, Algorithm 2), taken path by path as in Mitchell, Frank and Holmes
  * ("GPUTreeShap", PeerJ Computer Science 8:e880, 2022). Costs about 2^D D^2 steps a tree. */
 double trees_reasons(const struct trees *trees, const float *values, double *by_feature);
+/* Returns that mean alone. */
+double trees_mean(const struct trees *trees);
 
 /* Appends the trees in a form of their own, and reads it back, trusting nothing: STATUS_CORRUPT
  * where the bytes are not exactly one set of trees. Who stores them adds a checksum. */

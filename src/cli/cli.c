@@ -90,6 +90,7 @@ static const struct option options[] = {
      offsetof(struct cli, since), false, false},
     {"against", "FILE", "another model's predictions, to compare row by row",
      offsetof(struct cli, against), false, false},
+    {"action", "NAME", "only this action", offsetof(struct cli, action), false, false},
     {"source", "NAME", "only this source", offsetof(struct cli, source), false, false},
     {"remap", NULL, "read rows that are stored again, by the mapping in force",
      offsetof(struct cli, remap), false, false},

@@ -42,6 +42,7 @@ struct cli {
     const char *against;      /* --against FILE */
     const char *since;        /* --since BACKUP */
     const char *source;       /* --source NAME */
+    const char *action;       /* --action NAME */
     const char *threads;      /* --threads N; read by cli_share */
     const char *nice;         /* --nice N */
     const char *replay;       /* --replay ID */
@@ -194,6 +195,7 @@ int command_evaluate(struct cli *cli);
 int command_decide(struct cli *cli);
 int command_why_not(struct cli *cli);
 int command_report(struct cli *cli);
+int command_results(struct cli *cli);
 int command_fsck(struct cli *cli);
 int command_rebuild(struct cli *cli);
 int command_backup(struct cli *cli);

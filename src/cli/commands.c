@@ -119,6 +119,18 @@ const struct command cli_commands[] = {
      "--json prints what report.json holds.\n\n"
      "  attune report --at 2017-12-05 --from 2017-10-01 --until 2018-01-01 --out report\n",
      0, 0, command_report},
+    {"results", "", "what being decided for changed, as the holdout tells it",
+     "at from action json threads nice",
+     "Compares those who were decided for with the holdout, whatever was then sent: everything "
+     "together, by channel, scenario and action, and by month; in goals, in value and in cost per "
+     "additional goal. An outcome counts once its horizon and delay have passed. Beside the "
+     "interval of one look stands one that holds however often you look. Months are told of "
+     "everything together, or of the action of --action; --json has them all. --from leaves out "
+     "earlier decisions (docs/results.md).\n\n"
+     "  attune results --at 2018-01-01\n"
+     "  attune results --action mail_campaign --at 2018-01-01\n"
+     "  attune results --at 2018-01-01 --json\n",
+     0, 0, command_results},
     {"audit", "[WHO]", "who read or changed what: the timeline of the system", "from until json",
      "An entry names the key by its id (attune key list), what was asked of the server, or done by "
      "a "

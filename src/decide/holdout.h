@@ -6,7 +6,7 @@
  * `holdout` in or out, `salt`). From then on the first record on the timeline counts: an id may
  * change where two customers turn out to be one, and whoever has been contacted once is no holdout
  * customer any more. Where such a merge brings both records together the customer has *crossed*: it
- * stays what it was first, is counted, and belongs in no comparison of the two arms. Records under
+ * stays what it was first and is counted, and lift is told with and without it. Records under
  * another salt were another experiment. */
 #ifndef DECIDE_HOLDOUT_H
 #define DECIDE_HOLDOUT_H

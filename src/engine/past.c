@@ -64,8 +64,8 @@ static bool is_file_name(const char *at, size_t length) {
     return length > 0 && length <= SYMBOL_BYTES_MAX && memchr(at, '/', length) == NULL;
 }
 
-static enum status read_playbook(struct engine *engine, struct text hash,
-                                 struct held_playbook **out, struct error *error) {
+enum status past_playbook(struct engine *engine, struct text hash, struct held_playbook **out,
+                          struct error *error) {
     struct playbook *playbook = NULL;
     struct buffer bytes;
     char path[PATH_BYTES_MAX];
@@ -147,7 +147,7 @@ static enum status make(struct engine *engine, struct text hash, struct text nam
                         struct in_force **out, struct error *error) {
     struct held_playbook *playbook = NULL;
     struct past_models models = {.count = 0};
-    enum status status = read_playbook(engine, hash, &playbook, error);
+    enum status status = past_playbook(engine, hash, &playbook, error);
     if (status == STATUS_OK) status = read_models(engine, names, &models, error);
     struct in_force_change change = {.playbook = playbook,
                                      .is_past = true,

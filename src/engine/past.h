@@ -20,6 +20,7 @@
 #define PAST_MAX 64
 
 struct past;
+struct held_playbook;
 enum status past_create(struct past **out, struct engine *engine) MUST_USE;
 void past_destroy(struct past *past); /* NULL is allowed */
 
@@ -29,6 +30,10 @@ void past_forget(struct past *past);
  * "redeem@3, buy@1"; held for the caller. STATUS_NOT_FOUND where a file of it is no longer there. */
 enum status past_in_force(struct engine *engine, struct text playbook_hash, struct text models,
                           struct in_force **out, struct error *error) MUST_USE;
+/* The playbook of this hash, held for the caller; STATUS_NOT_FOUND where its file is no longer
+ * there. Each call reads and checks it anew. Any thread. */
+enum status past_playbook(struct engine *engine, struct text playbook_hash,
+                          struct held_playbook **out, struct error *error) MUST_USE;
 /* The base rates that the snapshot had then; held for the caller. */
 enum status past_rates(struct in_force *in_force, int64_t at_ms, uint64_t position,
                        struct rates_version **out, struct error *error) MUST_USE;

@@ -2,6 +2,7 @@
 #include "measure/results.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -377,10 +378,9 @@ enum status results_measure(const struct customer_data *data, const struct resul
                             struct results *out, struct error *error) {
     struct result_plan plan;
     struct result_gathered gathered = {.share_count = 0};
-    *out = (struct results){.at_ms = options->at_ms,
-                            .since_ms = options->since_ms,
-                            .salt = data->playbook->holdout_salt,
-                            .alpha = SEQUENCE_ALPHA};
+    *out = (struct results){
+        .at_ms = options->at_ms, .since_ms = options->since_ms, .alpha = SEQUENCE_ALPHA};
+    snprintf(out->salt, sizeof out->salt, "%.*s", TEXT_ARG(data->playbook->holdout_salt));
     for (int32_t m = 0; m <= MONTHS_MAX; m++)
         out->months_from_ms[m] =
             month_begins(data->playbook->zone, options->at_ms, MONTHS_MAX - 1 - m);

@@ -56,6 +56,8 @@
  * part of the holdout's rate to each side. */
 #define RESULT_EFFECT_WANTED .2
 
+#define RESULT_SALT_BYTES 128
+
 enum result_kind {
     RESULT_OVERALL,
     RESULT_CHANNEL,
@@ -110,8 +112,8 @@ struct result_line {
 };
 
 struct results {
-    int64_t at_ms, since_ms; /* as known at; decisions from since on */
-    struct text salt;
+    int64_t at_ms, since_ms;      /* as known at; decisions from since on */
+    char salt[RESULT_SALT_BYTES]; /* what is longer is cut */
     uint32_t month_count;
     int64_t months_from_ms[MONTHS_MAX + 1]; /* the last one is where the last month ends */
     struct result_line *lines;              /* those with rows; in the order of the kinds */

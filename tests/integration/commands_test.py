@@ -47,6 +47,8 @@ SAMPLES = {
     "why-not": ["why-not household:1029 mail_campaign --at 2017-12-05"],
     "report": ["report --at 2017-12-05 --from 2017-10-01 --until 2018-01-01 --out report",
                "report --at 2017-12-05 --from 2017-10-01 --until 2018-01-01 --out report --against theirs.csv"],
+    "results": ["results --at 2018-03-01 $(attune decide --all --at 2017-12-05 --out decisions.csv >/dev/null)",
+                "results --at 2018-03-01 --from 2017-12-01 --action mail_campaign"],
     "audit": ["audit", "audit k1"],
     "claims list": ["claims list", "claims list cookie:p1"],
     "claims withdraw": ["claims withdraw cookie:p1"],

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/answer/results.h"
+
+#include <math.h>
+
+#include "base/memory.h"
+#include "engine/engine_internal.h"
+#include "engine/past.h"
+
+#define HASH_BYTES 16
+
+struct past_share {
+    char hash[HASH_BYTES];
+    double share;
+};
+struct past_shares {
+    struct engine *engine;
+    pthread_mutex_t lock;
+    struct past_share *items;
+    size_t count, capacity;
+};
+
+/* A playbook that is no longer there, or no longer loads, tells no share: the decisions that it
+ * made are counted and left out. */
+static double read_share(struct engine *engine, struct text hash) {
+    struct held_playbook *playbook = NULL;
+    if (past_playbook(engine, hash, &playbook, NULL) != STATUS_OK) return (double)NAN;
+    double share = playbook->playbook->holdout_share;
+    held_playbook_drop(playbook);
+    return share;
+}
+
+static double share_of(void *context, struct text hash) {
+    struct past_shares *shares = context;
+    if (hash.length != HASH_BYTES) return (double)NAN;
+    pthread_mutex_lock(&shares->lock);
+    size_t i = 0;
+    while (i < shares->count && memcmp(shares->items[i].hash, hash.at, HASH_BYTES) != 0) i++;
+    double share = i < shares->count ? shares->items[i].share : read_share(shares->engine, hash);
+    if (i == shares->count && memory_grow((void **)&shares->items, &shares->capacity, i + 1,
+                                          sizeof *shares->items) == STATUS_OK) {
+        memcpy(shares->items[i].hash, hash.at, HASH_BYTES);
+        shares->items[i].share = share;
+        shares->count++;
+    }
+    pthread_mutex_unlock(&shares->lock);
+    return share;
+}
+
+/* It holds what was in force when it began. */
+enum status engine_results(struct engine *engine, const struct engine_results_options *options,
+                           struct results *out, struct error *error) {
+    struct in_force *in_force = in_force_hold(engine);
+    struct past_shares shares = {.engine = engine};
+    struct results_options measured = {.at_ms = options->at_ms,
+                                       .since_ms = options->from_ms,
+                                       .threads = engine_threads(engine),
+                                       .work = options->work,
+                                       .share_of = share_of,
+                                       .context = &shares};
+    pthread_mutex_init(&shares.lock, NULL);
+    enum status status = results_measure(&in_force->data, &measured, out, error);
+    pthread_mutex_destroy(&shares.lock);
+    memory_free(shares.items);
+    in_force_drop(in_force);
+    return status;
+}

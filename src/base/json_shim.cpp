@@ -47,3 +47,9 @@ size_t json_shim_digits(double number, char out[JSON_SHIM_DIGITS]) {
     auto end = std::to_chars(out, out + JSON_SHIM_DIGITS, number, std::chars_format::scientific);
     return static_cast<size_t>(end.ptr - out);
 }
+
+size_t json_shim_fixed(double number, int decimals, char out[JSON_SHIM_FIXED]) {
+    auto end =
+        std::to_chars(out, out + JSON_SHIM_FIXED, number, std::chars_format::fixed, decimals);
+    return static_cast<size_t>(end.ptr - out);
+}

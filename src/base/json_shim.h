@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* base/json_shim.h -- the few lines of C++ that simdjson needs, and that C lacks: a number's
- * shortest digits. Included by json.c, json_writer.c and json_shim.cpp alone.
+/* base/json_shim.h -- the few lines of C++ that simdjson needs, and that C lacks: a number's digits
+ * without printf. Included by json.c, json_writer.c, text.c and json_shim.cpp alone.
  *
  * The shim parses and hands out simdjson's tape, a documented array of 64-bit words; json.c walks
  * it in plain C. */
@@ -39,6 +39,12 @@ enum json_shim_result json_shim_parse(struct json_shim *shim, const uint8_t *byt
 /* Writes a finite number as "d.ddde+dd" with as few digits as read back as the same number, and of
  * these the nearest ones (std::to_chars). Returns the length. */
 size_t json_shim_digits(double number, char out[JSON_SHIM_DIGITS]);
+#define JSON_SHIM_FIXED        48
+#define JSON_SHIM_FIXED_MAX    1e15
+#define JSON_SHIM_DECIMALS_MAX 17
+/* Writes a number between -JSON_SHIM_FIXED_MAX and JSON_SHIM_FIXED_MAX with so many decimals, at
+ * most JSON_SHIM_DECIMALS_MAX, rounded as printf's %.*f rounds. Returns the length. */
+size_t json_shim_fixed(double number, int decimals, char out[JSON_SHIM_FIXED]);
 
 #ifdef __cplusplus
 }

@@ -14,6 +14,13 @@ static void put(struct json_writer *writer, struct text text) {
     if (writer->status == STATUS_OK) writer->status = buffer_append_text(writer->out, text);
 }
 
+/* Where so many bytes may be written; NULL: there is no memory. Whoever writes them adds them to
+ * the buffer's length. */
+static char *room_for(struct json_writer *writer, size_t bytes) {
+    if (writer->status == STATUS_OK) writer->status = buffer_reserve(writer->out, bytes);
+    return writer->status == STATUS_OK ? writer->out->at + writer->out->length : NULL;
+}
+
 static void new_line(struct json_writer *writer) {
     if (!writer->pretty) return;
     put(writer, TEXT("\n"));
@@ -98,9 +105,9 @@ static uint32_t plain_until(struct text text, uint32_t i) {
 
 /* Writes each byte that is not UTF-8 as U+FFFD, so that the output is valid JSON whatever came in.
  */
-static void put_quoted(struct json_writer *writer, struct text text) {
+static void put_escaped(struct json_writer *writer, struct text text, uint32_t i) {
     put(writer, TEXT("\""));
-    uint32_t start = 0, i = 0;
+    uint32_t start = 0;
     while ((i = plain_until(text, i)) < text.length) {
         unsigned char c = (unsigned char)text.at[i];
         uint32_t length =
@@ -118,6 +125,21 @@ static void put_quoted(struct json_writer *writer, struct text text) {
     }
     put(writer, (struct text){text.at + start, text.length - start});
     put(writer, TEXT("\""));
+}
+
+/* As a rule all of it is copied as it is. */
+static void put_quoted(struct json_writer *writer, struct text text) {
+    uint32_t plain = plain_until(text, 0);
+    if (plain < text.length) {
+        put_escaped(writer, text, plain);
+        return;
+    }
+    char *out = room_for(writer, (size_t)text.length + 2);
+    if (out == NULL) return;
+    *out++ = '"';
+    if (text.length > 0) memcpy(out, text.at, text.length);
+    out[text.length] = '"';
+    writer->out->length += (size_t)text.length + 2;
 }
 
 void json_write_key_text(struct json_writer *writer, struct text key) {
@@ -205,9 +227,12 @@ void json_write_number(struct json_writer *writer, double number) {
 }
 
 void json_write_integer(struct json_writer *writer, int64_t number) {
-    char digits[24];
-    int length = snprintf(digits, sizeof(digits), "%lld", (long long)number);
-    put_value(writer, (struct text){digits, (uint32_t)length});
+    char digits[24], *end = digits + sizeof digits, *at = end;
+    uint64_t left = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+    do *--at = (char)('0' + left % 10);
+    while ((left /= 10) > 0);
+    if (number < 0) *--at = '-';
+    put_value(writer, (struct text){at, (uint32_t)(end - at)});
 }
 
 void json_write_yes_no(struct json_writer *writer, bool yes) {

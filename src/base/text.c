@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/json_shim.h"
 #include "base/memory.h"
 
 int text_compare(struct text a, struct text b) {
@@ -369,17 +370,25 @@ enum status buffer_append_text(struct buffer *buffer, struct text text) {
     return buffer_append(buffer, text.at, text.length);
 }
 
+/* As a rule it fits behind what is there, and printf runs once. */
 enum status buffer_format(struct buffer *buffer, const char *format, ...) {
     va_list arguments, again;
     va_start(arguments, format);
     va_copy(again, arguments);
-    int length = vsnprintf(NULL, 0, format, arguments);
+    size_t room = buffer->capacity - buffer->length;
+    int length = vsnprintf(room > 0 ? buffer->at + buffer->length : NULL, room, format, arguments);
     enum status status = length < 0 ? STATUS_INVALID : buffer_reserve(buffer, (size_t)length + 1);
-    if (status == STATUS_OK) {
+    if (status == STATUS_OK && (size_t)length >= room)
         vsnprintf(buffer->at + buffer->length, (size_t)length + 1, format, again);
-        buffer->length += (size_t)length;
-    }
+    if (status == STATUS_OK) buffer->length += (size_t)length;
     va_end(again);
     va_end(arguments);
     return status;
+}
+
+enum status buffer_append_fixed(struct buffer *buffer, double number, int decimals) {
+    char digits[JSON_SHIM_FIXED];
+    if (!(fabs(number) < JSON_SHIM_FIXED_MAX) || decimals > JSON_SHIM_DECIMALS_MAX)
+        return buffer_format(buffer, "%.*f", decimals, number);
+    return buffer_append(buffer, digits, json_shim_fixed(number, decimals, digits));
 }

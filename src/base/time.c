@@ -222,11 +222,54 @@ static size_t written(int length) {
     return (size_t)length;
 }
 
+static char *put_digits(char *out, int32_t number, int count) {
+    for (int i = count; i-- > 0; number /= 10) out[i] = (char)('0' + number % 10);
+    return out + count;
+}
+
+/* "-02" and the like. */
+static char *put_after(char *out, char sign, int32_t number, int count) {
+    *out = sign;
+    return put_digits(out + 1, number, count);
+}
+
+/* All but a handful of times are of such a year, and are written without printf, which takes
+ * several times as long. */
+static bool has_common_year(const struct civil *civil) {
+    return civil->year >= 0 && civil->year <= 9999;
+}
+
+/* "2026-05-01T14:00" */
+static char *put_common(char *out, const struct civil *civil, char before_hour) {
+    char *at = put_digits(out, civil->year, 4);
+    at = put_after(at, '-', civil->month, 2);
+    at = put_after(at, '-', civil->day, 2);
+    at = put_after(at, before_hour, civil->hour, 2);
+    return put_after(at, ':', civil->minute, 2);
+}
+
+static size_t format_common_local(const struct civil *civil, char out[32]) {
+    char *at = put_common(out, civil, ' ');
+    if (civil->second) at = put_after(at, ':', civil->second, 2);
+    *at = '\0';
+    return (size_t)(at - out);
+}
+
+static size_t format_common(const struct civil *civil, char out[32]) {
+    char *at = put_common(out, civil, 'T');
+    at = put_after(at, ':', civil->second, 2);
+    if (civil->millisecond) at = put_after(at, '.', civil->millisecond, 3);
+    *at++ = 'Z';
+    *at = '\0';
+    return (size_t)(at - out);
+}
+
 size_t time_format(int64_t time_ms, char out[32]) {
     if (time_ms == TIME_ALWAYS) return written(snprintf(out, 32, "always"));
     if (time_ms == TIME_NEVER) return written(snprintf(out, 32, "never"));
     struct civil civil;
     time_to_civil(time_ms, &civil);
+    if (has_common_year(&civil)) return format_common(&civil, out);
     int length = snprintf(out, 32, "%04d-%02d-%02dT%02d:%02d:%02d", civil.year, civil.month,
                           civil.day, civil.hour, civil.minute, civil.second);
     size_t at = written(length);
@@ -238,6 +281,7 @@ size_t time_format_local(int64_t time_ms, const struct time_zone *zone, char out
     if (time_ms <= TIME_ALWAYS || time_ms >= TIME_NEVER) return time_format(time_ms, out);
     struct civil civil;
     time_to_civil(time_ms + time_zone_offset_s(zone, time_ms) * TIME_SECOND_MS, &civil);
+    if (has_common_year(&civil)) return format_common_local(&civil, out);
     size_t at = written(snprintf(out, 32, "%04d-%02d-%02d %02d:%02d", civil.year, civil.month,
                                  civil.day, civil.hour, civil.minute));
     if (civil.second) at += written(snprintf(out + at, 32 - at, ":%02d", civil.second));

@@ -15,6 +15,22 @@ static enum status append(struct buffer *out, struct text text) {
     return buffer_append_text(out, text);
 }
 
+/* A sentence that is being written, and the first failure. An offer's is written for each decision
+ * that is answered, so its pieces are appended one by one: printf takes several times as long. */
+struct words {
+    struct buffer *out;
+    enum status status;
+};
+
+static void say(struct words *words, struct text text) {
+    if (words->status == STATUS_OK) words->status = append(words->out, text);
+}
+
+static void say_number(struct words *words, double number, int decimals) {
+    if (words->status == STATUS_OK)
+        words->status = buffer_append_fixed(words->out, number, decimals);
+}
+
 static bool shares_title(const struct playbook *playbook, const struct action *action) {
     for (uint32_t i = 0; i < playbook->action_count; i++) {
         const struct action *other = &playbook->actions[i];
@@ -31,11 +47,16 @@ void treatment_words(const struct customer_data *data, const struct treatment *t
     /* Of an action that goes over rows the title may not say which row it is. */
     bool key_too =
         has_title && (action->for_each != UINT32_MAX || shares_title(data->playbook, action));
-    enum status status = buffer_append_text(out, has_title ? treatment->title : treatment->key);
-    if (status == STATUS_OK && key_too)
-        status = buffer_format(out, " (%.*s)", TEXT_ARG(treatment->key));
-    if (status == STATUS_OK) status = buffer_format(out, " by %.*s", TEXT_ARG(channel));
-    if (status != STATUS_OK) buffer_clear(out);
+    struct words words = {.out = out};
+    say(&words, has_title ? treatment->title : treatment->key);
+    if (key_too) {
+        say(&words, TEXT(" ("));
+        say(&words, treatment->key);
+        say(&words, TEXT(")"));
+    }
+    say(&words, TEXT(" by "));
+    say(&words, channel);
+    if (words.status != STATUS_OK) buffer_clear(out);
 }
 
 /* "orders in 90 days is 12": the trait's own words where the playbook has them. */
@@ -54,10 +75,13 @@ static enum status feature_words(const struct decider *decider, const struct mod
     if (status != STATUS_OK) return status;
     if (value.type == VALUE_NUMBER) {
         bool whole = value.number == floor(value.number);
-        return buffer_format(out, whole ? "%.0f" : "%.2f", value.number);
+        return buffer_append_fixed(out, value.number, whole ? 0 : 2);
     }
     if (value.type == VALUE_DURATION) {
-        return buffer_format(out, "%.0f days", (double)value.duration_ms / (double)TIME_DAY_MS);
+        struct words words = {.out = out};
+        say_number(&words, (double)value.duration_ms / (double)TIME_DAY_MS, 0);
+        say(&words, TEXT(" days"));
+        return words.status;
     }
     return value_print(value, out);
 }
@@ -121,12 +145,17 @@ static enum status model_basis_words(const struct decider *decider, const struct
     if (facts->basis == MODEL_BASE_RATE || yes < AVERAGE_GOALS_MIN)
         return buffer_format(out, " (few cases: %.0f of %s%.0f past treatments reached it)", yes,
                              whose, rows);
+    struct words words = {.out = out};
     double multiple = trace->propensity * rows / yes;
-    if (multiple > MULTIPLE_MAX)
-        return buffer_format(out, " (more than %.0f times the average of %s%.0f past treatments)",
-                             MULTIPLE_MAX, whose, rows);
-    return buffer_format(out, " (%.1f times the average of %s%.0f past treatments)", multiple,
-                         whose, rows);
+    say(&words, TEXT(" ("));
+    if (multiple > MULTIPLE_MAX) say(&words, TEXT("more than "));
+    say_number(&words, multiple > MULTIPLE_MAX ? MULTIPLE_MAX : multiple,
+               multiple > MULTIPLE_MAX ? 0 : 1);
+    say(&words, TEXT(" times the average of "));
+    say(&words, text_from(whose));
+    say_number(&words, rows, 0);
+    say(&words, TEXT(" past treatments)"));
+    return words.status;
 }
 
 static enum status rate_basis_words(const struct decider *decider, const struct action *action,
@@ -152,14 +181,21 @@ static enum status value_words(const struct decider *decider, const struct treat
     const struct goal *goal = &playbook->goals[trace->treatment->action->goal];
     char currency[4];
     currency_to_text(playbook->currency, currency);
-    enum status status = STATUS_OK;
-    if (goal->value != NULL || goal->value_constant.type == VALUE_MONEY)
-        status = buffer_format(
-            out, "; expected value of the goal %.2f %s, which the offer need not cause",
-            trace->propensity * trace->value, currency);
-    if (status == STATUS_OK && trace->cost > 0)
-        status = buffer_format(out, "; cost %.2f %s", trace->cost, currency);
-    return status;
+    struct words words = {.out = out};
+    if (goal->value != NULL || goal->value_constant.type == VALUE_MONEY) {
+        say(&words, TEXT("; expected value of the goal "));
+        say_number(&words, trace->propensity * trace->value, 2);
+        say(&words, TEXT(" "));
+        say(&words, text_from(currency));
+        say(&words, TEXT(", which the offer need not cause"));
+    }
+    if (trace->cost > 0) {
+        say(&words, TEXT("; cost "));
+        say_number(&words, trace->cost, 2);
+        say(&words, TEXT(" "));
+        say(&words, text_from(currency));
+    }
+    return words.status;
 }
 
 static uint32_t value_of(const struct choice *choice, const struct choice_draw *draw, uint32_t i) {
@@ -190,11 +226,16 @@ static enum status offer_words(struct decider *decider, const struct decision *d
     const struct goal *goal = &playbook->goals[action->goal];
     const struct model *model = model_of_action(decider, action);
     enum status status =
-        buffer_format(out, "%s ", decision_withholds(decision, 0) ? "Would offer" : "Offer");
+        append(out, decision_withholds(decision, 0) ? TEXT("Would offer ") : TEXT("Offer "));
     if (status != STATUS_OK) return status;
     treatment_words(decider->data, trace->treatment, out);
-    status = buffer_format(out, ": the chance to reach \"%.*s\" is %.0f %%", TEXT_ARG(goal->name),
-                           100 * trace->propensity);
+    struct words words = {.out = out};
+    say(&words, TEXT(": the chance to reach \""));
+    say(&words, goal->name);
+    say(&words, TEXT("\" is "));
+    say_number(&words, 100 * trace->propensity, 0);
+    say(&words, TEXT(" %"));
+    status = words.status;
     if (status == STATUS_OK)
         status = model != NULL ? model_basis_words(decider, model, trace, out)
                                : rate_basis_words(decider, action, out);

@@ -110,6 +110,25 @@ static void tell_outcome(struct decider_thread *decider) {
     atomic_fetch_add(&trial->outcomes, 1);
 }
 
+/* Asks until it is answered. The queue may be full, or another playbook is put in force between the
+ * proposal and its turn: then the same is asked again. */
+static enum status ask_on(struct decider_thread *decider, const struct live_ask *ask,
+                          struct error *error) {
+    struct trial *trial = decider->trial;
+    for (;;) {
+        enum status status = live_decide(trial->engine, ask, error);
+        if (status == STATUS_OK) {
+            while (sem_wait(&decider->answered) != 0) {
+            }
+            status = decider->status;
+            *error = decider->error;
+        }
+        if (status != STATUS_BUSY) return status;
+        atomic_fetch_add(&trial->busy, 1);
+        usleep(200);
+    }
+}
+
 static void *decide_on(void *context) {
     struct decider_thread *decider = context;
     struct trial *trial = decider->trial;
@@ -128,17 +147,7 @@ static void *decide_on(void *context) {
                                      .render = take_answer,
                                      .answered = note_answered,
                                      .caller = decider};
-        enum status status;
-        while ((status = live_decide(trial->engine, &ask, &error)) == STATUS_BUSY) {
-            atomic_fetch_add(&trial->busy, 1);
-            usleep(200);
-        }
-        if (status == STATUS_OK) {
-            while (sem_wait(&decider->answered) != 0) {
-            }
-            status = decider->status;
-            error = decider->error;
-        }
+        enum status status = ask_on(decider, &ask, &error);
         if (status == STATUS_NOT_FOUND) continue; /* erased meanwhile */
         if (status != STATUS_OK) {
             wrong(trial, error.text, status, i);

@@ -17,11 +17,14 @@ enum status live_create(struct live **out, const uint8_t salt[IDENTITY_SALT_BYTE
     derive(live->seal_key, "attune: seal of decision tokens", salt);
     derive(live->nonce_key, "attune: nonce of decision tokens", salt);
     pthread_mutex_init(&live->lock, NULL);
+    pthread_mutex_init(&live->kept_lock, NULL);
     return STATUS_OK;
 }
 
 void live_destroy(struct live *live) {
     if (live == NULL) return;
+    live_pending_free_kept(live);
+    pthread_mutex_destroy(&live->kept_lock);
     pthread_mutex_destroy(&live->lock);
     sodium_memzero(live, sizeof *live);
     memory_free(live);

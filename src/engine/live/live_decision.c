@@ -7,66 +7,7 @@
 #include "engine/answer/pool.h"
 #include "engine/live/live_internal.h"
 
-#define ASK_BYTES_MAX ((size_t)1 << 20)
-
-/* ---- what is on its way ---- */
-
-static void destroy(struct live_pending *pending) {
-    event_batch_release(&pending->batch);
-    packed_writer_release(&pending->writer);
-    arena_release(&pending->texts);
-    memory_free(pending);
-}
-
-static enum status copy_text(struct arena *arena, struct text *text) {
-    struct text copy = arena_text(arena, *text);
-    if (copy.at == NULL) return STATUS_NO_MEMORY;
-    *text = copy;
-    return STATUS_OK;
-}
-
-static enum status copy_identifiers(struct live_pending *pending) {
-    struct live_ask *ask = &pending->ask;
-    if (ask->identifier_count == 0) return STATUS_OK;
-    struct live_identifier *copy =
-        arena_calloc(&pending->texts, ask->identifier_count, sizeof *copy);
-    enum status status = copy != NULL ? STATUS_OK : STATUS_NO_MEMORY;
-    for (uint32_t i = 0; i < ask->identifier_count && status == STATUS_OK; i++) {
-        copy[i] = ask->identifiers[i];
-        status = copy_text(&pending->texts, &copy[i].type);
-        if (status == STATUS_OK) status = copy_text(&pending->texts, &copy[i].value);
-    }
-    ask->identifiers = copy;
-    return status;
-}
-
-static enum status create(struct live_pending **out, struct engine *engine,
-                          const struct live_ask *ask) {
-    struct live_pending *pending = memory_alloc(sizeof *pending);
-    *out = pending;
-    if (pending == NULL) return STATUS_NO_MEMORY;
-    pending->change = (struct change){.batch = &pending->batch, .has_personas = true};
-    pending->engine = engine;
-    pending->ask = *ask;
-    pending->customer = (struct customer_id){ID_NONE};
-    pending->persona = (struct persona_id){ID_NONE};
-    pending->began_seconds = clock_monotonic_seconds();
-    pending->late_seconds = 0;
-    pending->position = pending->in_force = pending->holds = 0;
-    pending->is_new = pending->is_new_customer = pending->is_again = false;
-    pending->waits = pending->is_answered = false;
-    pending->token[0] = '\0';
-    event_batch_init(&pending->batch);
-    packed_writer_init(&pending->writer);
-    arena_init(&pending->texts, ASK_BYTES_MAX);
-    enum status status = copy_text(&pending->texts, &pending->ask.customer);
-    if (status == STATUS_OK) status = copy_text(&pending->texts, &pending->ask.placement);
-    if (status == STATUS_OK) status = copy_text(&pending->texts, &pending->ask.context);
-    if (status == STATUS_OK) status = copy_identifiers(pending);
-    if (status == STATUS_OK) return STATUS_OK;
-    destroy(pending);
-    return status;
-}
+/* ---- what is answered ---- */
 
 static void count(struct live_pending *pending) {
     struct live *live = pending->engine->live;
@@ -408,7 +349,7 @@ static void note_durable(struct change *change) {
     struct live_pending *pending = (struct live_pending *)(void *)change;
     if (!pending->is_answered && change->status == STATUS_OK) count(pending);
     answer(pending, change->status, &change->error);
-    destroy(pending);
+    live_pending_give(pending);
 }
 
 static bool has_to_be_written(const struct live_pending *pending) {
@@ -418,7 +359,7 @@ static bool has_to_be_written(const struct live_pending *pending) {
 enum status live_decide(struct engine *engine, const struct live_ask *ask, struct error *error) {
     struct live_pending *pending;
     static const struct error no_error;
-    enum status status = create(&pending, engine, ask);
+    enum status status = live_pending_take(&pending, engine, ask);
     if (status != STATUS_OK) return error_set(error, status, "no memory to decide");
     status = propose(pending, error);
     if (status == STATUS_OK && has_to_be_written(pending)) {
@@ -432,14 +373,14 @@ enum status live_decide(struct engine *engine, const struct live_ask *ask, struc
         count(pending);
         answer(pending, STATUS_OK, &no_error);
     }
-    destroy(pending);
+    live_pending_give(pending);
     return status;
 }
 
 enum status live_decide_and_wait(struct engine *engine, const struct live_ask *ask,
                                  struct error *error) {
     struct live_pending *pending;
-    enum status status = create(&pending, engine, ask);
+    enum status status = live_pending_take(&pending, engine, ask);
     if (status != STATUS_OK) return error_set(error, status, "no memory to decide");
     pending->is_answered = true;
     status = propose(pending, error);
@@ -448,6 +389,6 @@ enum status live_decide_and_wait(struct engine *engine, const struct live_ask *a
         status = applier_apply(engine->applier, &pending->change, APPLIER_PATIENCE_MS, error);
     }
     if (status == STATUS_OK) count(pending);
-    destroy(pending);
+    live_pending_give(pending);
     return status;
 }

@@ -15,6 +15,9 @@ struct live {                                                    /* an engine ha
     uint8_t seal_key[LIVE_KEY_BYTES], nonce_key[LIVE_KEY_BYTES]; /* token.c */
     uint32_t source, channel, asked_for; /* symbols: decide, system, Customer Asked For */
     pthread_mutex_t lock;                /* of who prepares */
+    pthread_mutex_t kept_lock;           /* of the two that follow */
+    struct live_pending *kept;           /* to be used again, with their memory: live_pending.c */
+    uint32_t kept_count;
     _Atomic bool is_prepared;
     _Atomic int64_t newest_ms; /* the latest t that was given to a decision of now */
     _Atomic uint64_t decisions, dry_runs, again, decided_twice, changed, waited, outcomes, restored;
@@ -25,12 +28,13 @@ enum status live_prepare(struct engine *engine, struct error *error) MUST_USE;
 /* Now, and never before what was given out before, whatever the clock does. */
 int64_t live_now_ms(struct engine *engine);
 
-/* ---- live_decision.c, live_settle.c ---- */
+/* ---- live_decision.c, live_pending.c, live_settle.c ---- */
 
 /* A decision on its way. It belongs to the asking thread, then to the applier until it is
  * completed. */
 struct live_pending {
-    struct change change;     /* first */
+    struct change change; /* first */
+    struct live_pending *next_kept;
     struct event_batch batch; /* the event; none where nothing is recorded */
     struct engine *engine;
     struct live_ask ask; /* its texts and identifiers lie in `texts` */
@@ -49,6 +53,11 @@ struct live_pending {
     bool is_answered; /* or the caller waits and asks for no call */
     char token[LIVE_TOKEN_BYTES];
 };
+/* One for the ask, whose texts and identifiers are copied. live_pending_give takes it back. */
+enum status live_pending_take(struct live_pending **out, struct engine *engine,
+                              const struct live_ask *ask) MUST_USE;
+void live_pending_give(struct live_pending *pending);
+void live_pending_free_kept(struct live *live);
 /* Is a row left with the customer? Who was never seen alone, and whose link was withdrawn, bears no
  * persona: nothing can be recorded of them, so whoever asks for them begins them anew. */
 bool live_bears_rows(const struct engine *engine, struct customer_id customer, struct as_of as_of);

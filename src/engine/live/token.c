@@ -56,12 +56,21 @@ static void put_head(uint8_t *out, const struct live_record *record, uint64_t be
  * times as long as all the rest of a token. */
 static void write_base64url(const uint8_t *bytes, size_t length, char *out) {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    uint32_t bits = 0, count = 0;
-    for (size_t i = 0; i < length; i++) {
-        bits = bits << 8 | bytes[i];
-        for (count += 8; count >= 6; count -= 6) *out++ = digits[bits >> (count - 6) & 63];
+    size_t i = 0;
+    for (; i + 3 <= length; i += 3) {
+        uint32_t bits = (uint32_t)bytes[i] << 16 | (uint32_t)bytes[i + 1] << 8 | bytes[i + 2];
+        *out++ = digits[bits >> 18];
+        *out++ = digits[bits >> 12 & 63];
+        *out++ = digits[bits >> 6 & 63];
+        *out++ = digits[bits & 63];
     }
-    if (count > 0) *out++ = digits[bits << (6 - count) & 63];
+    if (i < length) { /* one or two bytes are left: two or three digits */
+        uint32_t bits = (uint32_t)bytes[i] << 16;
+        if (i + 1 < length) bits |= (uint32_t)bytes[i + 1] << 8;
+        *out++ = digits[bits >> 18];
+        *out++ = digits[bits >> 12 & 63];
+        if (i + 1 < length) *out++ = digits[bits >> 6 & 63];
+    }
     *out = '\0';
 }
 

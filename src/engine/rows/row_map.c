@@ -4,7 +4,7 @@
 #include "base/memory.h"
 #include "engine/rows/rows.h"
 
-#define SLOTS_MIN 1024u
+#define SLOTS_MIN 64u /* a decision alone is a frame, too */
 
 static_assert(sizeof(struct row_slot) == 16, "a map is wiped for each frame");
 

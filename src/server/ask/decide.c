@@ -19,9 +19,9 @@ struct decide_request {
     struct live_ask ask;
     struct live_identifier identifiers[EVENT_IDENTIFIERS_MAX];
     bool with_trace;
-    double late_seconds; /* of the monotonic clock; 0: never */
-    uint32_t fallbacks;  /* of the answer */
-    struct buffer answer;
+    double late_seconds;  /* of the monotonic clock; 0: never */
+    uint32_t fallbacks;   /* of the answer */
+    struct buffer answer; /* of one of several; one alone is written as the call's JSON */
     enum status status;
     struct error error;
 };
@@ -38,12 +38,16 @@ struct decide_batch { /* in the call's arena */
 
 static enum status render(void *caller, const struct live_answer *answer) {
     struct decide_request *request = caller;
-    struct json_writer writer;
-    buffer_clear(&request->answer);
-    json_writer_init(&writer, &request->answer, false);
-    decide_answer_write(answer, request->with_trace, &writer);
+    struct json_writer of_list, *writer = &of_list;
+    if (request->batch->is_list) {
+        buffer_clear(&request->answer);
+        json_writer_init(writer, &request->answer, false);
+    } else {
+        writer = http_json(request->batch->call);
+    }
+    decide_answer_write(answer, request->with_trace, writer);
     request->fallbacks = decide_answer_fallbacks(answer);
-    return json_writer_status(&writer);
+    return json_writer_status(writer);
 }
 
 static void write_problem(const struct decide_request *request, struct json_writer *writer) {
@@ -70,23 +74,30 @@ static enum status join_answers(struct decide_batch *batch, struct buffer *out) 
     return status == STATUS_OK ? buffer_append_text(out, TEXT("]}")) : status;
 }
 
-static void answer_batch(struct decide_batch *batch) {
-    struct decide_request *first = &batch->request[0];
+static void answer_list(struct decide_batch *batch) {
     struct http_call *call = batch->call;
     struct buffer all;
+    struct text kept = {0};
     uint32_t count = batch->count;
     buffer_init(&all);
-    enum status status = batch->is_list ? join_answers(batch, &all) : first->status;
-    struct error error = first->error;
-    struct text text = batch->is_list ? buffer_text(&all) : buffer_text(&first->answer);
-    struct text kept = {0};
-    bool is_kept = status == STATUS_OK && body_keep(call, text, &kept);
+    enum status status = join_answers(batch, &all);
+    bool is_kept = status == STATUS_OK && body_keep(call, buffer_text(&all), &kept);
     for (uint32_t i = 0; i < count; i++) buffer_release(&batch->request[i].answer);
     buffer_release(&all);
     if (is_kept)
         http_answer(call, 200, HTTP_JSON, kept);
     else if (status != STATUS_OK)
-        http_problem_of(call, status, &error);
+        http_problem_of(call, status, NULL);
+}
+
+static void answer_batch(struct decide_batch *batch) {
+    const struct decide_request *first = &batch->request[0];
+    if (batch->is_list)
+        answer_list(batch);
+    else if (first->status == STATUS_OK)
+        http_answer_json(batch->call, 200);
+    else
+        http_problem_of(batch->call, first->status, &first->error);
 }
 
 static void one_less(struct decide_batch *batch) {

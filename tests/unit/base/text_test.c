@@ -286,6 +286,37 @@ static void buffers(void **state) {
     assert_null(buffer.at);
 }
 
+static void assert_fixed(double number, int decimals) {
+    char expected[400];
+    struct buffer buffer;
+    buffer_init(&buffer);
+    int length = snprintf(expected, sizeof expected, "%.*f", decimals, number);
+    assert_int_equal(buffer_append_fixed(&buffer, number, decimals), STATUS_OK);
+    if (!text_equal(buffer_text(&buffer), (struct text){expected, (uint32_t)length}))
+        fail_msg("%.17g with %d decimals: %.*s, expected %s", number, decimals,
+                 TEXT_ARG(buffer_text(&buffer)), expected);
+    buffer_release(&buffer);
+}
+
+/* Halves that are exact in binary, carries, both zeros, what has no digits, and numbers at random
+ * of every size. */
+static void fixed_like_printf(void **state) {
+    static const double some[] = {0,        -0.0,   0.5,   1.5,      2.5,       0.125,
+                                  0.375,    -0.125, 9.995, 99.995,   999.5,     0.0049999,
+                                  -0.00001, 1e14,   1e15,  -1e15,    1e16,      1.7e308,
+                                  -1.7e308, 5e-324, NAN,   HUGE_VAL, -HUGE_VAL, 999999999999999.9};
+    struct random random;
+    (void)state;
+    for (size_t i = 0; i < sizeof some / sizeof *some; i++)
+        for (int decimals = 0; decimals < 20; decimals++) assert_fixed(some[i], decimals);
+    random_init(&random, 20);
+    for (int i = 0; i < 20000; i++) {
+        double size = pow(10, (double)random_below(&random, 40) - 20);
+        assert_fixed((random_unit(&random) - .5) * size, (int)random_below(&random, 5));
+        assert_fixed((double)random_below(&random, 100000) / 1000, (int)random_below(&random, 3));
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(comparing),
@@ -297,6 +328,7 @@ int main(void) {
         cmocka_unit_test(floats_are_rounded_once),
         cmocka_unit_test(unknown_names),
         cmocka_unit_test(buffers),
+        cmocka_unit_test(fixed_like_printf),
         cmocka_unit_test(distance_like_the_naive_one),
     };
     return cmocka_run_group_tests_name("base text", tests, NULL, NULL);

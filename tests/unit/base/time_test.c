@@ -421,6 +421,17 @@ static void formatting_reads_back(void **state) {
         assert_int_equal(time_parse((struct text){out, (uint32_t)length}, NULL, &back), STATUS_OK);
         assert_int_equal(back, time_ms);
     }
+    static const struct {
+        int64_t time_ms;
+        const char *written;
+    } edges[] = {{253402300799999, "9999-12-31T23:59:59.999Z"},
+                 {253402300800000, "10000-01-01T00:00:00Z"},
+                 {-62167219200000, "0000-01-01T00:00:00Z"},
+                 {-62167219200001, "-001-12-31T23:59:59.999Z"}};
+    for (size_t i = 0; i < sizeof edges / sizeof *edges; i++) {
+        assert_int_equal(time_format(edges[i].time_ms, out), strlen(edges[i].written));
+        assert_string_equal(out, edges[i].written);
+    }
     assert_int_equal(time_format(TIME_ALWAYS, out), 6);
     assert_string_equal(out, "always");
     assert_true(time_format(TIME_ALWAYS + 1, out) < 32);

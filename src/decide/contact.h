@@ -31,7 +31,7 @@
 /* Symbols of properties of Decision Made that are not reserved: its messages and their send_after,
  * its set of treatments, what spoke for its first rank, and what it was made from. */
 struct message_symbols { /* nothing but symbols: others look through all of them */
-    uint32_t messages, send_after, treatment_set, because, trait;
+    uint32_t messages, send_after, treatment_set, because, trait, with;
     uint32_t basis, in_force, position, rates, rates_at, rates_position, context, count, held;
     uint32_t proposed, visitor, choice;
 };

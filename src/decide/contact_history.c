@@ -51,6 +51,7 @@ enum status message_symbols_add(struct symbols *symbols, struct message_symbols 
         {"treatment_set", &out->treatment_set},
         {"because", &out->because},
         {"trait", &out->trait},
+        {"with", &out->with},
         {"basis", &out->basis},
         {"in_force", &out->in_force},
         {"position", &out->position},

@@ -179,12 +179,25 @@ static enum status add_set(const struct decider *decider, const struct decision 
                       id_value(decision->treatments->hash, name));
 }
 
-/* What spoke most for the first rank: from these the sentence is made when somebody reads it. */
+/* A trait that spoke for the first rank: by itself, or in a pair with another. */
+static enum status add_reason(const struct decider *decider, const struct model_rule *rule,
+                              uint32_t feature, uint32_t with, struct packed_list *list) {
+    const struct playbook *playbook = decider->data->playbook;
+    const struct message_symbols *added = &decider->history.symbols;
+    const uint32_t symbols[] = {added->trait, PROPERTY_VALUE, added->with};
+    bool is_pair = with != MODEL_ALONE;
+    const struct value values[] = {
+        value_text(feature_name(playbook, rule, feature)), decider->features[feature],
+        is_pair ? value_text(feature_name(playbook, rule, with)) : value_unknown()};
+    return packed_list_add_record(list, symbols, values, is_pair ? 3 : 2);
+}
+
+/* What spoke most for the first rank: from these the sentence is made when somebody reads it. Of a
+ * pair both are told, each with the name of the other. */
 static enum status add_because(struct decider *decider, const struct decision *decision,
                                struct packed_writer *writer, struct packed_list *list) {
     const struct playbook *playbook = decider->data->playbook;
     const struct message_symbols *added = &decider->history.symbols;
-    const uint32_t symbols[] = {added->trait, PROPERTY_VALUE};
     struct model_reason reasons[REASONS_MAX];
     struct value value;
     if (decision->ranked_count == 0) return STATUS_OK;
@@ -195,9 +208,10 @@ static enum status add_because(struct decider *decider, const struct decision *d
     enum status status = STATUS_OK;
     packed_list_begin(list);
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
-        const struct value values[] = {value_text(feature_name(playbook, rule, reasons[i].feature)),
-                                       decider->features[reasons[i].feature]};
-        status = packed_list_add_record(list, symbols, values, 2);
+        uint32_t feature = reasons[i].feature, with = reasons[i].with;
+        status = add_reason(decider, rule, feature, with, list);
+        if (status == STATUS_OK && with != MODEL_ALONE)
+            status = add_reason(decider, rule, with, feature, list);
     }
     if (status == STATUS_OK) status = packed_list_end(list, &value);
     return status == STATUS_OK ? packed_add(writer, added->because, value) : status;

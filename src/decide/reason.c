@@ -88,6 +88,7 @@ static enum status feature_words(const struct decider *decider, const struct mod
 
 struct text feature_name(const struct playbook *playbook, const struct model_rule *rule,
                          uint32_t feature) {
+    if (feature >= trainer_rule_width(rule)) return TEXT("action");
     return feature < rule->feature_count
                ? playbook->traits[rule->features[feature]].name
                : playbook->attributes[rule->attributes[feature - rule->feature_count]].name;
@@ -104,6 +105,17 @@ uint32_t reasons_of(struct decider *decider, const struct treatment *treatment,
     return facts_reasons(decider, treatment, out);
 }
 
+/* "orders in 90 days is 12 and, together with it, the age of the account is 5 days"; "…, for this
+ * action". */
+static enum status reason_words(const struct decider *decider, const struct model_rule *rule,
+                                const struct model_reason *reason, struct buffer *out) {
+    enum status status = feature_words(decider, rule, reason->feature, out);
+    if (status != STATUS_OK || reason->with == MODEL_ALONE) return status;
+    if (reason->with >= trainer_rule_width(rule)) return append(out, TEXT(", for this action"));
+    status = append(out, TEXT(" and, together with it, "));
+    return status == STATUS_OK ? feature_words(decider, rule, reason->with, out) : status;
+}
+
 /* Writes what speaks most for this customer, by the model that made the score. */
 static enum status model_words(struct decider *decider, const struct treatment *treatment,
                                struct buffer *out) {
@@ -113,7 +125,7 @@ static enum status model_words(struct decider *decider, const struct treatment *
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
         const struct model_rule *rule = &decider->data->playbook->models[treatment->action->model];
         status = append(out, i == 0 ? TEXT(", mostly because ") : TEXT(" and "));
-        if (status == STATUS_OK) status = feature_words(decider, rule, reasons[i].feature, out);
+        if (status == STATUS_OK) status = reason_words(decider, rule, &reasons[i], out);
     }
     return status;
 }

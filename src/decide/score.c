@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "decide/score_pairs.h"
 #include "decide/trainer.h"
 
 /* Effects of treatments are kept up to so many; for more of them they are worked out each time. */
@@ -11,6 +12,8 @@
 
 /* Most numbers are small counts: what they add is kept for as long as the model is the same. */
 #define SMALL_NUMBERS 32
+/* Treatments whose cells are looked up together. */
+#define PAIR_CELLS_AT_ONCE 256
 struct small_effects {
     uint32_t known; /* a bit a number */
     double effects[SMALL_NUMBERS];
@@ -24,9 +27,11 @@ struct own_feature {
     struct profile_answers answers; /* where the score is plain */
     double none;                    /* the effect of answers' `none` */
     double last_effect;             /* of `last`, where the score is plain */
+    uint8_t none_cell;              /* where a pair looks at it */
     /* The effect of each holder's answer, behind that of no holder: HOLDER_NONE + 1 is 0. Only
      * those in `written` differ from `none`, so that the next customer need not fill all of it. */
     double *table;
+    uint8_t *cells; /* the same in cells, where a pair looks at them */
     uint32_t *written;
     size_t table_size, written_count, written_capacity;
 };
@@ -40,7 +45,9 @@ struct model_score_facts {
     struct small_effects *small; /* the same */
     struct own_feature *own;
     uint32_t own_count, from; /* from: the first own feature, or behind the rule's */
-    double before;            /* with all effects up to `from` */
+    double before;            /* with all effects up to `from`, and the customer's own pairs */
+    struct score_pairs pairs;
+    bool unplanned; /* there was no memory for its pairs: another way must score */
 };
 
 struct scores {
@@ -52,6 +59,7 @@ struct scores {
      * effect of all treatments stands together, at columns[k * row_capacity + index], so that many
      * are added up at once. */
     double *columns;
+    uint8_t *cells; /* the same in cells, for pairs; their own pairs are in the last effect */
     uint8_t *made;
     size_t width, row_count, row_capacity;
     double *row; /* of the treatment at hand */
@@ -93,6 +101,7 @@ enum status scores_create(struct scores **out, const struct playbook *playbook) 
 static void release_own(struct model_score_facts *model) {
     for (uint32_t i = 0; i < model->own_count; i++) {
         memory_free(model->own[i].table);
+        memory_free(model->own[i].cells);
         memory_free(model->own[i].written);
     }
     memory_free(model->own);
@@ -104,9 +113,11 @@ void scores_destroy(struct scores *scores) {
         memory_free(scores->models[i].effects);
         release_own(&scores->models[i]);
         memory_free(scores->models[i].small);
+        score_pairs_release(&scores->models[i].pairs);
     }
     memory_free(scores->models);
     memory_free(scores->columns);
+    memory_free(scores->cells);
     memory_free(scores->made);
     memory_free(scores->row);
     memory_free(scores);
@@ -118,20 +129,25 @@ static void clear_rows(struct scores *scores, size_t count) {
     if (count > ROWS_MAX / (scores->width + 1)) return;
     if (count > scores->row_capacity) {
         memory_free(scores->columns);
+        memory_free(scores->cells);
         memory_free(scores->made);
         scores->row_capacity = 0;
         scores->columns = memory_alloc(count * scores->width * sizeof *scores->columns);
+        scores->cells = memory_alloc(count * scores->width);
         scores->made = memory_alloc(count);
-        if (scores->columns == NULL || scores->made == NULL) return;
+        if (scores->columns == NULL || scores->cells == NULL || scores->made == NULL) return;
         scores->row_capacity = count;
     }
     if (count > 0) memset(scores->made, 0, count);
     scores->row_count = count;
 }
 
-static void forget_small(struct scores *scores, uint32_t model) {
-    for (uint32_t f = 0; f < scores->playbook->models[model].feature_count; f++)
-        scores->models[model].small[f].known = 0;
+/* Another model is in force: nothing that is kept is of it. */
+static void take_model(struct scores *scores, uint32_t index, const struct model *model) {
+    const struct model_rule *rule = &scores->playbook->models[index];
+    struct model_score_facts *facts = &scores->models[index];
+    for (uint32_t f = 0; f < rule->feature_count; f++) facts->small[f].known = 0;
+    facts->unplanned = score_pairs_plan(&facts->pairs, scores->playbook, rule, model) != STATUS_OK;
 }
 
 void scores_begin(struct scores *scores, const struct decider *decider,
@@ -141,7 +157,7 @@ void scores_begin(struct scores *scores, const struct decider *decider,
         const struct model *model = decider->models != NULL ? decider->models[i] : NULL;
         uint64_t serial = model != NULL ? model_serial(model) : 0;
         same &= scores->models[i].serial == serial;
-        if (scores->models[i].serial != serial) forget_small(scores, i);
+        if (scores->models[i].serial != serial) take_model(scores, i, model);
         scores->models[i].serial = serial;
         scores->models[i].told = false;
     }
@@ -177,6 +193,13 @@ static inline double effect_of(struct model_score_facts *facts, const struct mod
     return small->effects[number];
 }
 
+/* Keeps the value's cell, where a pair looks at it. */
+static void keep_cell(struct model_score_facts *facts, const struct model *model, uint32_t feature,
+                      const struct value *value) {
+    if (facts->pairs.count > 0 && facts->pairs.wanted[feature])
+        facts->pairs.cells[feature] = (uint8_t)model_cell(model, feature, *value);
+}
+
 /* What the traits of the treatment add, where they differ from those of the one before. */
 static void tell_treatment(struct model_score_facts *facts, const struct model *model,
                            const struct model_rule *rule, const struct value *traits) {
@@ -186,6 +209,7 @@ static void tell_treatment(struct model_score_facts *facts, const struct model *
         if (is_same(value, &own->last)) continue;
         own->last = *value;
         facts->effects[own->feature] = effect_of(facts, model, own->feature, value);
+        keep_cell(facts, model, own->feature, value);
     }
 }
 
@@ -194,12 +218,16 @@ static void tell_customer(struct model_score_facts *facts, const struct model *m
                           const struct model_rule *rule, const struct value *traits) {
     uint32_t own = 0;
     for (uint32_t i = 0; i < rule->feature_count; i++) {
-        if (own < facts->own_count && facts->own[own].feature == i)
+        if (own < facts->own_count && facts->own[own].feature == i) {
             own++;
-        else
-            facts->effects[i] = effect_of(facts, model, i, &traits[rule->features[i]]);
+            continue;
+        }
+        facts->effects[i] = effect_of(facts, model, i, &traits[rule->features[i]]);
+        keep_cell(facts, model, i, &traits[rule->features[i]]);
     }
     facts->before = model_add(model_base(model), facts->effects, 0, facts->from);
+    if (facts->pairs.counts[PAIR_OF_CUSTOMER] > 0)
+        facts->before += score_pairs_sum(&facts->pairs, model, PAIR_OF_CUSTOMER);
     facts->count = model_feature_count(model);
 }
 
@@ -207,9 +235,11 @@ static void tell_customer(struct model_score_facts *facts, const struct model *m
 static bool make_table(struct own_feature *own, size_t size) {
     if (size <= own->table_size) return true;
     memory_free(own->table);
+    memory_free(own->cells);
     own->table_size = own->written_count = 0;
     own->table = memory_alloc(size * sizeof *own->table);
-    if (own->table == NULL) return false;
+    own->cells = memory_alloc(size);
+    if (own->table == NULL || own->cells == NULL) return false;
     own->table_size = size;
     return true;
 }
@@ -227,17 +257,24 @@ static void tell_table(struct model_score_facts *facts, struct own_feature *own,
         own->table_size = own->written_count = 0;
         return;
     }
-    if (before != own->table_size || memcmp(&own->table[0], &none, sizeof none) != 0) {
+    bool same = before == own->table_size && memcmp(&own->table[0], &none, sizeof none) == 0 &&
+                own->cells[0] == own->none_cell;
+    if (!same) {
         for (size_t i = 0; i < own->table_size; i++) own->table[i] = none;
-    } else {
-        for (size_t i = 0; i < own->written_count; i++) own->table[own->written[i]] = none;
+        memset(own->cells, own->none_cell, own->table_size);
     }
+    for (size_t i = 0; same && i < own->written_count; i++) {
+        own->table[own->written[i]] = none;
+        own->cells[own->written[i]] = own->none_cell;
+    }
+    bool wanted = facts->pairs.count > 0 && facts->pairs.wanted[own->feature];
     own->written_count = answers->touched_count;
     for (size_t i = 0; i < answers->touched_count; i++) {
         uint32_t holder = answers->touched[i];
+        const struct value *value = &answers->by_holder[holder].answer.value;
         own->written[i] = holder + 1;
-        own->table[holder + 1] =
-            effect_of(facts, model, own->feature, &answers->by_holder[holder].answer.value);
+        own->table[holder + 1] = effect_of(facts, model, own->feature, value);
+        if (wanted) own->cells[holder + 1] = (uint8_t)model_cell(model, own->feature, *value);
     }
 }
 
@@ -251,6 +288,8 @@ static bool tell_answers(struct model_score_facts *facts, struct decider *decide
         own->none = effect_of(facts, model, own->feature, &own->answers.answers->none.value);
         own->last = own->answers.answers->none.value;
         own->last_effect = own->none;
+        keep_cell(facts, model, own->feature, &own->last);
+        own->none_cell = facts->pairs.count > 0 ? facts->pairs.cells[own->feature] : 0;
         if (own->answers.holders != NULL) tell_table(facts, own, model);
     }
     return true;
@@ -265,7 +304,8 @@ void scores_route(struct scores *scores, struct decider *decider, const struct a
     out->facts = facts;
     if (!facts->told) {
         tell_customer(facts, out->model, rule, profile_values(decider->profile));
-        bool fits = model_is_sum(out->model) && facts->count >= rule->feature_count &&
+        bool fits = model_is_sum(out->model) && !facts->unplanned &&
+                    facts->count >= rule->feature_count &&
                     facts->count - rule->feature_count <= scores->width;
         if (!fits) facts->count = 0;
         facts->plain = fits && !scores->evaluates && tell_answers(facts, decider, out->model, rule);
@@ -278,9 +318,10 @@ void scores_route(struct scores *scores, struct decider *decider, const struct a
 }
 
 /* Works out what the treatment itself adds, behind the rule's traits, and keeps it where there is
- * room. */
+ * room. Its own pairs are in its last effect. */
 static void make_row(struct scores *scores, struct decider *decider, const struct model *model,
                      const struct model_rule *rule, const struct treatment *treatment) {
+    struct model_score_facts *facts = &scores->models[treatment->action->model];
     uint32_t count = model_feature_count(model) - rule->feature_count;
     bool kept = treatment->index < scores->row_count;
     trainer_features(decider->data, rule, model, profile_values(decider->profile), treatment,
@@ -288,7 +329,15 @@ static void make_row(struct scores *scores, struct decider *decider, const struc
     for (uint32_t i = 0; i < count; i++) {
         uint32_t feature = rule->feature_count + i;
         scores->row[i] = model_effect(model, feature, decider->features[feature]);
-        if (kept) scores->columns[i * scores->row_capacity + treatment->index] = scores->row[i];
+        keep_cell(facts, model, feature, &decider->features[feature]);
+    }
+    if (facts->pairs.counts[PAIR_OF_TREATMENT] > 0)
+        scores->row[count - 1] += score_pairs_sum(&facts->pairs, model, PAIR_OF_TREATMENT);
+    for (uint32_t i = 0; kept && i < count; i++) {
+        size_t place = i * scores->row_capacity + treatment->index;
+        scores->columns[place] = scores->row[i];
+        if (facts->pairs.count > 0)
+            scores->cells[place] = facts->pairs.cells[rule->feature_count + i];
     }
     if (kept) scores->made[treatment->index] = 1;
 }
@@ -298,9 +347,13 @@ static const double *row_of(struct scores *scores, struct decider *decider,
                             const struct treatment *treatment) {
     bool kept = treatment->index < scores->row_count && scores->made[treatment->index];
     uint32_t count = model_feature_count(model) - rule->feature_count;
+    struct score_pairs *pairs = &scores->models[treatment->action->model].pairs;
     if (!kept) make_row(scores, decider, model, rule, treatment);
-    for (uint32_t i = 0; kept && i < count; i++)
-        scores->row[i] = scores->columns[i * scores->row_capacity + treatment->index];
+    for (uint32_t i = 0; kept && i < count; i++) {
+        size_t place = i * scores->row_capacity + treatment->index;
+        scores->row[i] = scores->columns[place];
+        if (pairs->count > 0) pairs->cells[rule->feature_count + i] = scores->cells[place];
+    }
     return scores->row;
 }
 
@@ -318,11 +371,27 @@ static inline double effect_of_answer(struct model_score_facts *facts, struct ow
     return own->last_effect;
 }
 
-/* Effects of the rule's features behind the customer's first ones, and those of the treatment. */
-static double propensity_of_row(const struct model_score_facts *facts, const double *row,
-                                uint32_t rule_count) {
+/* The same in cells. */
+static uint8_t cell_of_answer(const struct own_feature *own, const struct model *model,
+                              uint32_t treatment) {
+    uint32_t holder = own->answers.holders != NULL ? own->answers.holders[treatment] : HOLDER_NONE;
+    if (own->answers.holders != NULL && own->table_size > 0)
+        return own->cells[(uint32_t)(holder + 1)];
+    const struct expr_answer *answer = expr_answer_of(own->answers.answers, holder);
+    if (answer == &own->answers.answers->none) return own->none_cell;
+    return (uint8_t)model_cell(model, own->feature, answer->value);
+}
+
+/* Effects of the rule's features behind the customer's first ones, those of the treatment, and of
+ * pairs in the cells at hand. */
+static double propensity_of_row(const struct model_score_facts *facts, const struct model *model,
+                                const double *row, uint32_t rule_count) {
     double log_odds = model_add(facts->before, facts->effects, facts->from, rule_count);
-    return model_propensity(model_add(log_odds, row, 0, facts->count - rule_count));
+    log_odds = model_add(log_odds, row, 0, facts->count - rule_count);
+    if (facts->pairs.count > 0)
+        log_odds += score_pairs_sum(&facts->pairs, model, PAIR_OF_BOTH) +
+                    score_pairs_sum(&facts->pairs, model, PAIR_OF_OWN);
+    return model_propensity(log_odds);
 }
 
 double scores_plain(struct scores *scores, struct decider *decider, const struct route_score *route,
@@ -332,9 +401,11 @@ double scores_plain(struct scores *scores, struct decider *decider, const struct
     for (uint32_t i = 0; i < facts->own_count; i++) {
         struct own_feature *own = &facts->own[i];
         facts->effects[own->feature] = effect_of_answer(facts, own, route->model, treatment->index);
+        if (facts->pairs.counts[PAIR_OF_OWN] > 0 && facts->pairs.wanted[own->feature])
+            facts->pairs.cells[own->feature] = cell_of_answer(own, route->model, treatment->index);
     }
     const double *row = row_of(scores, decider, route->model, rule, treatment);
-    return propensity_of_row(facts, row, rule->feature_count);
+    return propensity_of_row(facts, route->model, row, rule->feature_count);
 }
 
 /* Adds the effects of one trait of a treatment. */
@@ -366,6 +437,43 @@ static void add_column(const double *column, const uint32_t *index, uint32_t cou
     for (uint32_t i = 0; i < count; i++) log_odds[i] += column[index[i]];
 }
 
+/* The cells of a feature for treatments listed: of the customer, of a trait of theirs, or of their
+ * own. */
+static void fill_cells(const struct scores *scores, const struct model_score_facts *facts,
+                       const struct model *model, uint32_t rule_count, uint32_t feature,
+                       const uint32_t *index, uint32_t count, uint8_t *out) {
+    const struct own_feature *own = NULL;
+    for (uint32_t i = 0; i < facts->own_count; i++) {
+        if (facts->own[i].feature == feature) own = &facts->own[i];
+    }
+    const uint8_t *column = feature >= rule_count
+                                ? scores->cells + (feature - rule_count) * scores->row_capacity
+                                : NULL;
+    for (uint32_t i = 0; i < count; i++)
+        out[i] = column != NULL ? column[index[i]]
+                 : own != NULL  ? cell_of_answer(own, model, index[i])
+                                : facts->pairs.cells[feature];
+}
+
+/* Adds the pairs of a place that a treatment's cells take part in, for treatments listed. */
+static void add_pairs(const struct scores *scores, const struct model_score_facts *facts,
+                      const struct model *model, uint32_t rule_count, enum pair_place place,
+                      const uint32_t *index, uint32_t count, double *log_odds) {
+    uint8_t left[PAIR_CELLS_AT_ONCE], right[PAIR_CELLS_AT_ONCE];
+    for (uint32_t k = 0; k < facts->pairs.counts[place]; k++) {
+        uint32_t pair = facts->pairs.of[place][k].pair;
+        for (uint32_t first = 0; first < count; first += PAIR_CELLS_AT_ONCE) {
+            uint32_t some = count - first < PAIR_CELLS_AT_ONCE ? count - first : PAIR_CELLS_AT_ONCE;
+            fill_cells(scores, facts, model, rule_count, facts->pairs.of[place][k].left,
+                       index + first, some, left);
+            fill_cells(scores, facts, model, rule_count, facts->pairs.of[place][k].right,
+                       index + first, some, right);
+            for (uint32_t i = 0; i < some; i++)
+                log_odds[first + i] += model_pair_effect(model, pair, left[i], right[i]);
+        }
+    }
+}
+
 void scores_many(struct scores *scores, struct decider *decider, const struct route_score *route,
                  const struct treatment *treatments, const uint32_t *index, uint32_t count,
                  double *out) {
@@ -392,6 +500,8 @@ void scores_many(struct scores *scores, struct decider *decider, const struct ro
     }
     for (uint32_t k = 0; k < facts->count - rule->feature_count; k++)
         add_column(scores->columns + k * scores->row_capacity, index, count, out);
+    add_pairs(scores, facts, route->model, rule->feature_count, PAIR_OF_BOTH, index, count, out);
+    add_pairs(scores, facts, route->model, rule->feature_count, PAIR_OF_OWN, index, count, out);
     model_propensities(out, count);
 }
 
@@ -405,7 +515,7 @@ double scores_of(struct scores *scores, struct decider *decider,
     if (facts->count == 0) return treatment_propensity(decider, treatment);
     tell_treatment(facts, model, rule, traits);
     const double *row = row_of(scores, decider, model, rule, treatment);
-    return propensity_of_row(facts, row, rule->feature_count);
+    return propensity_of_row(facts, model, row, rule->feature_count);
 }
 
 /* Keeps the strongest; the earlier feature first among equals. */
@@ -434,6 +544,22 @@ static uint32_t reasons_of_row(struct decider *decider, const struct model *mode
     return count;
 }
 
+/* The pairs of the rule's features, and those of one of them with what was sent and where. */
+static uint32_t keep_pair_reasons(const struct model_score_facts *facts, const struct model *model,
+                                  uint32_t width, struct model_reason *out, uint32_t count) {
+    for (uint32_t place = 0; place < PAIR_PLACES; place++) {
+        for (uint32_t i = 0; i < facts->pairs.counts[place]; i++) {
+            uint32_t left = facts->pairs.of[place][i].left, right = facts->pairs.of[place][i].right;
+            double log_odds =
+                model_pair_effect(model, facts->pairs.of[place][i].pair, facts->pairs.cells[left],
+                                  facts->pairs.cells[right]);
+            if (log_odds > 0 && left < width)
+                count = keep_reason(out, count, (struct model_reason){left, right, log_odds});
+        }
+    }
+    return count;
+}
+
 uint32_t scores_reasons(struct scores *scores, struct decider *decider,
                         const struct treatment *treatment, struct model_reason out[REASONS_MAX]) {
     uint32_t index = treatment->action->model, count = 0;
@@ -442,21 +568,27 @@ uint32_t scores_reasons(struct scores *scores, struct decider *decider,
     struct model_score_facts *facts = &scores->models[index];
     const struct value *traits = profile_values(decider->profile);
     if (!facts->told) return 0;
-    if (!model_is_sum(model)) return reasons_of_row(decider, model, rule, treatment, out);
+    if (!model_is_sum(model) || facts->unplanned)
+        return reasons_of_row(decider, model, rule, treatment, out);
     if (facts->count == 0) return 0;
     for (uint32_t i = 0; i < facts->own_count; i++) {
         uint32_t f = facts->own[i].feature;
         facts->effects[f] = model_effect(model, f, traits[rule->features[f]]);
+        keep_cell(facts, model, f, &traits[rule->features[f]]);
         facts->own[i].last =
             (struct value){.type = VALUE_LIST}; /* it is of no value that was told */
     }
     const double *row = row_of(scores, decider, model, rule, treatment);
-    /* What was sent and where is no reason for it. */
-    for (uint32_t f = 0; f < trainer_rule_width(rule); f++) {
+    /* What was sent and where is no reason for it. The last effect of a treatment may hold its
+     * pairs, too. */
+    uint32_t width = trainer_rule_width(rule), last = facts->count - 1;
+    for (uint32_t f = 0; f < width; f++) {
         double log_odds =
             f < rule->feature_count ? facts->effects[f] : row[f - rule->feature_count];
+        if (f == last && facts->pairs.count > 0)
+            log_odds -= score_pairs_sum(&facts->pairs, model, PAIR_OF_TREATMENT);
         if (log_odds > 0)
             count = keep_reason(out, count, (struct model_reason){f, MODEL_ALONE, log_odds});
     }
-    return count;
+    return keep_pair_reasons(facts, model, width, out, count);
 }

@@ -4,8 +4,8 @@
  * A score is a sum of one effect a feature (learn/learn.h); a model whose score is no such sum is
  * asked row by row (treatment_propensity). The features of the customer add the same for every
  * treatment of a decision, and the attributes of a treatment the same for every customer. The sum
- * goes in the order of the features, so a score is equal to model_score to the bit. Used by facts.c
- * alone. */
+ * goes in the order of the features, so a score is equal to model_score to the bit; in a model with
+ * pairs (decide/score_pairs.h) it is so in any order. Used by facts.c alone. */
 #ifndef DECIDE_SCORE_H
 #define DECIDE_SCORE_H
 

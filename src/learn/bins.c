@@ -111,8 +111,8 @@ static void cells_of_numbers(const struct bins *bins, const struct table_column 
     }
 }
 
-void bins_encode(const struct bins *bins, const struct table_column *column, const uint32_t *rows,
-                 size_t row_count, struct bins_scratch *scratch, uint8_t *codes, size_t stride) {
+void bins_encode(const struct bins *bins, const struct table_column *column, size_t row_count,
+                 struct bins_scratch *scratch, uint8_t *codes, size_t stride) {
     uint8_t other = (uint8_t)bins->known, missing = (uint8_t)(bins_cells(bins) - 1);
     if (bins->kind == FEATURE_TEXT) {
         memset(scratch->cells, other, (size_t)column->distinct + 1);
@@ -121,11 +121,11 @@ void bins_encode(const struct bins *bins, const struct table_column *column, con
         cells_of_numbers(bins, column, scratch->cells);
     }
     for (size_t i = 0; i < row_count; i++) {
-        uint32_t rank = column->ranks[rows[i]];
+        uint32_t rank = column->ranks[i];
         uint8_t cell = rank == RANK_MISSING ? missing
                        : rank == RANK_OTHER ? other
                                             : scratch->cells[rank];
-        codes[rows[i] * stride] = cell;
+        codes[i * stride] = cell;
     }
 }
 

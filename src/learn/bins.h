@@ -45,9 +45,9 @@ struct bins_scratch {
 /* Cuts `column` by the rows listed. */
 enum status bins_fit(struct bins *bins, struct arena *arena, const struct table_column *column,
                      const uint32_t *rows, size_t row_count, struct bins_scratch *scratch) MUST_USE;
-/* Writes the cell of each row listed to codes[row * stride]. */
-void bins_encode(const struct bins *bins, const struct table_column *column, const uint32_t *rows,
-                 size_t row_count, struct bins_scratch *scratch, uint8_t *codes, size_t stride);
+/* Writes the cell of each row, from 0 to before row_count, to codes[row * stride]. */
+void bins_encode(const struct bins *bins, const struct table_column *column, size_t row_count,
+                 struct bins_scratch *scratch, uint8_t *codes, size_t stride);
 /* Returns -1 .. 1 along the bins of a number; 0 for missing, for text and where there is one bin.
  */
 double bins_slope(const struct bins *bins, uint32_t cell);

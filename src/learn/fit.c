@@ -3,11 +3,11 @@
 
 #include "base/memory.h"
 
-enum status fitter_init(struct fitter *fitter, const struct table *table, uint64_t seed) {
-    *fitter = (struct fitter){.table = table, .seed = seed};
+enum status fitter_init(struct fitter *fitter, const struct table *table) {
+    *fitter = (struct fitter){.table = table};
     additive_init(&fitter->additive);
-    additive_init(&fitter->fold_additive);
-    enum status status = workspace_init(&fitter->workspace, table);
+    for (uint32_t fold = 0; fold < FIT_FOLDS; fold++) additive_init(&fitter->folds[fold]);
+    enum status status = binning_init(&fitter->binning, table);
     if (status != STATUS_OK) return status;
     fitter->scores = memory_alloc((table->row_count + 1) * sizeof *fitter->scores);
     fitter->scored = memory_alloc((table->row_count + 1) * sizeof *fitter->scored);
@@ -16,12 +16,18 @@ enum status fitter_init(struct fitter *fitter, const struct table *table, uint64
 }
 
 void fitter_release(struct fitter *fitter) {
-    workspace_release(&fitter->workspace);
     additive_release(&fitter->additive);
-    additive_release(&fitter->fold_additive);
+    for (uint32_t fold = 0; fold < FIT_FOLDS; fold++) additive_release(&fitter->folds[fold]);
+    binning_release(&fitter->binning);
     memory_free(fitter->scores);
     memory_free(fitter->scored);
     memory_free(fitter->part);
+}
+
+enum status fitter_cut(struct fitter *fitter, const uint32_t *rows, size_t row_count) {
+    additive_clear(&fitter->additive);
+    for (uint32_t fold = 0; fold < FIT_FOLDS; fold++) additive_clear(&fitter->folds[fold]);
+    return binning_cut(&fitter->binning, rows, row_count);
 }
 
 /* Knuth's multiplicative hash (6.4). */
@@ -52,41 +58,52 @@ static enum status fit_fold(struct fitter *fitter, const uint32_t *rows, size_t 
             fitter->scored[fitter->scored_count++] = rows[i];
     }
     if (inside == 0) fitter->scored_count = first;
+    fitter->fold_end[fold] = fitter->scored_count;
     if (fitter->scored_count == first) return STATUS_OK;
-    struct additive *additive = &fitter->fold_additive;
-    enum status status = additive_fit(additive, fitter->table, fitter->part, inside, ridge,
-                                      fitter->seed, &fitter->workspace);
+    struct additive *additive = &fitter->folds[fold];
+    if (fitter->additive.pair_count == 0) ridge.pair = 0;
+    enum status status = additive_fit(additive, &fitter->binning, fitter->part, inside, ridge,
+                                      LOGISTIC_SEARCH_TOLERANCE, &fitter->additive, fitter->work);
     if (status != STATUS_OK) return status;
-    const uint32_t *outside = fitter->scored + first;
-    additive_encode(additive, fitter->table, outside, fitter->scored_count - first,
-                    &fitter->workspace);
-    for (size_t i = first; i < fitter->scored_count; i++) {
-        fitter->scores[i] = additive_score(additive, &fitter->workspace, fitter->scored[i]);
-    }
+    for (size_t i = first; i < fitter->scored_count; i++)
+        fitter->scores[i] = additive_score(additive, fitter->scored[i]);
     return STATUS_OK;
 }
 
+/* Are there enough rows of either outcome to calibrate on? */
+static bool is_enough(const struct fitter *fitter) {
+    size_t yes = 0;
+    for (size_t i = 0; i < fitter->scored_count; i++)
+        yes += fitter->table->rows[fitter->scored[i]].yes;
+    return yes >= FIT_CALIBRATION_MIN && fitter->scored_count - yes >= FIT_CALIBRATION_MIN;
+}
+
 enum status fitter_fit(struct fitter *fitter, const uint32_t *rows, size_t row_count,
-                       struct ridge ridge) {
+                       struct ridge ridge, double tolerance) {
     bool by_group = groups_spread(fitter, rows, row_count);
-    fitter->scored_count = 0;
-    for (uint32_t fold = 0; fold < FIT_FOLDS; fold++) {
-        enum status status = fit_fold(fitter, rows, row_count, fold, by_group, ridge);
-        if (status != STATUS_OK) return status;
-        if (row_count > FIT_FOLDS_ROWS_MAX &&
-            fitter->scored_count >= FIT_FOLDS_ROWS_MAX / FIT_FOLDS)
-            break;
+    enum status status = additive_fit(&fitter->additive, &fitter->binning, rows, row_count, ridge,
+                                      tolerance, NULL, fitter->work);
+    fitter->scored_count = fitter->fold_count = 0;
+    for (uint32_t fold = 0; fold < FIT_FOLDS && status == STATUS_OK; fold++) {
+        status = fit_fold(fitter, rows, row_count, fold, by_group, ridge);
+        fitter->fold_count = fold + 1;
+        if (is_enough(fitter)) break;
     }
+    if (status != STATUS_OK) return status;
     fitter->calibration =
         calibration_fit(fitter->scores, fitter->scored, fitter->scored_count, fitter->table->rows);
-    return additive_fit(&fitter->additive, fitter->table, rows, row_count, ridge, fitter->seed,
-                        &fitter->workspace);
+    return STATUS_OK;
 }
 
 void fitter_predict(struct fitter *fitter, const uint32_t *rows, size_t row_count, double *out) {
-    additive_encode(&fitter->additive, fitter->table, rows, row_count, &fitter->workspace);
+    const struct calibration *calibration = &fitter->calibration;
     for (size_t i = 0; i < row_count; i++) {
-        double z = additive_score(&fitter->additive, &fitter->workspace, rows[i]);
-        out[i] = propensity_of(fitter->calibration.slope * z + fitter->calibration.base);
+        double z = additive_score(&fitter->additive, rows[i]);
+        out[i] = propensity_of(calibration->slope * z + calibration->base);
     }
+}
+
+double fitter_left_out(const struct fitter *fitter, size_t place) {
+    const struct calibration *calibration = &fitter->calibration;
+    return propensity_of(calibration->slope * fitter->scores[place] + calibration->base);
 }

@@ -63,7 +63,8 @@ struct learn_options {
     uint32_t split_count; /* rolling splits for the settings and the report; default 4 */
     /* How long after its horizon a label was taken to be known; kept in the facts. */
     int64_t label_delay_ms;
-    struct work *work; /* may be NULL; counts passes over the rows */
+    bool without_pairs; /* features alone, whatever they say together */
+    struct work *work;  /* may be NULL; counts passes over the rows */
 };
 
 struct model;
@@ -82,6 +83,9 @@ enum model_basis {
     MODEL_UNSEARCHED,  /* rolling figures, default settings: too many cells to try others */
     MODEL_ROLLING,     /* settings chosen and figures measured on rolling splits */
     MODEL_FOLDED,      /* trees: their number and figures from folds by group */
+    /* Too few rows over time, such as rows of one date: settings chosen and figures measured on
+     * folds by group. */
+    MODEL_BY_FOLDS,
     MODEL_BASIS_COUNT
 };
 const char *model_basis_text(enum model_basis basis);

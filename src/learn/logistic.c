@@ -4,219 +4,356 @@
 #include <math.h>
 
 #include "base/memory.h"
-#include "base/random.h"
 
-#define ADDITIVE_BYTES_MAX ((size_t)256 << 20)
+#define HALVINGS_MAX 20
+/* CG ends once it has shrunk the residual to this part. */
+#define CG_SHARE .1
 
-enum status workspace_init(struct workspace *workspace, const struct table *table) {
-    size_t distinct = (size_t)table->distinct_max + 1, features = (size_t)table->column_count + 1;
-    size_t cells = features * BIN_CELLS_MAX;
-    *workspace = (struct workspace){0};
-    workspace->scratch.counts = memory_alloc(distinct * sizeof *workspace->scratch.counts);
-    workspace->scratch.cells = memory_alloc(distinct * sizeof *workspace->scratch.cells);
-    workspace->codes = memory_alloc(table->row_count * features);
-    workspace->order = memory_alloc((table->row_count + 1) * sizeof *workspace->order);
-    workspace->weights = memory_alloc((cells + features) * sizeof *workspace->weights);
-    workspace->slope_x = memory_alloc(cells * sizeof *workspace->slope_x);
-    bool all = workspace->scratch.counts && workspace->scratch.cells && workspace->codes &&
-               workspace->order && workspace->weights && workspace->slope_x;
-    return all ? STATUS_OK : STATUS_NO_MEMORY;
-}
-
-void workspace_release(struct workspace *workspace) {
-    memory_free(workspace->scratch.counts);
-    memory_free(workspace->scratch.cells);
-    memory_free(workspace->codes);
-    memory_free(workspace->order);
-    memory_free(workspace->weights);
-    memory_free(workspace->slope_x);
-    *workspace = (struct workspace){0};
-}
-
-void additive_init(struct additive *additive) {
-    *additive = (struct additive){0};
-    arena_init(&additive->arena, ADDITIVE_BYTES_MAX);
-}
-
-void additive_release(struct additive *additive) {
-    arena_release(&additive->arena);
-}
-
-uint32_t logistic_passes(size_t row_count) {
-    size_t passes = LOGISTIC_STEPS / (row_count + 1);
-    if (passes > LOGISTIC_PASSES_MAX) return LOGISTIC_PASSES_MAX;
-    return passes < LOGISTIC_PASSES_MIN ? LOGISTIC_PASSES_MIN : (uint32_t)passes;
-}
-
-static enum status cut_features(struct additive *additive, const struct table *table,
-                                const uint32_t *rows, size_t row_count,
-                                struct workspace *workspace) {
-    uint32_t count = table->column_count;
-    arena_clear(&additive->arena);
-    additive->feature_count = count;
-    additive->bins = arena_calloc(&additive->arena, count + 1, sizeof *additive->bins);
-    additive->first_cell = arena_calloc(&additive->arena, count + 1, sizeof *additive->first_cell);
-    if (additive->bins == NULL || additive->first_cell == NULL) return STATUS_NO_MEMORY;
-    for (uint32_t f = 0; f < count; f++) {
-        enum status status = bins_fit(&additive->bins[f], &additive->arena, &table->columns[f],
-                                      rows, row_count, &workspace->scratch);
-        if (status != STATUS_OK) return status;
-        additive->first_cell[f + 1] = additive->first_cell[f] + bins_cells(&additive->bins[f]);
-    }
-    additive->effects =
-        arena_calloc(&additive->arena, additive->first_cell[count] + 1, sizeof *additive->effects);
-    return additive->effects ? STATUS_OK : STATUS_NO_MEMORY;
-}
-
-void additive_encode(const struct additive *additive, const struct table *table,
-                     const uint32_t *rows, size_t row_count, struct workspace *workspace) {
-    for (uint32_t f = 0; f < additive->feature_count; f++) {
-        bins_encode(&additive->bins[f], &table->columns[f], rows, row_count, &workspace->scratch,
-                    workspace->codes + f, additive->feature_count);
-    }
-}
-
-double additive_score(const struct additive *additive, const struct workspace *workspace,
-                      uint32_t row) {
-    const uint8_t *codes = workspace->codes + (size_t)row * additive->feature_count;
-    double z = additive->intercept;
-    for (uint32_t f = 0; f < additive->feature_count; f++)
-        z += additive->effects[additive->first_cell[f] + codes[f]];
-    return z;
-}
-
-/* One fit's view of the workspace. */
-struct fit {
-    const struct additive *additive;
-    const struct table *table;
-    const uint8_t *codes;
-    const double *slope_x;
-    struct weight *intercept, *slopes, *bins;
+struct sums {
+    double residual, curve;
 };
 
-/* Sets `pull` of each weight to the weight of the rows in which it is active, and returns the
- * weight of all rows and of those that say yes. */
-static void add_up(struct fit *fit, const uint32_t *rows, size_t row_count, double *all,
-                   double *yes) {
-    const uint32_t *first_cell = fit->additive->first_cell;
-    *all = *yes = 0;
-    for (size_t i = 0; i < row_count; i++) {
-        const struct row_facts *facts = &fit->table->rows[rows[i]];
-        const uint8_t *codes = fit->codes + (size_t)rows[i] * fit->additive->feature_count;
-        *all += facts->weight;
-        if (facts->yes) *yes += facts->weight;
-        for (uint32_t f = 0; f < fit->additive->feature_count; f++) {
-            uint32_t cell = first_cell[f] + codes[f];
-            fit->bins[cell].pull += facts->weight;
-            if (fit->slope_x[cell] != 0) fit->slopes[f].pull += facts->weight;
+/* One fit at work. Vectors are by weight, and by row position. */
+struct solver {
+    struct logistic *fit;
+    uint32_t columns;
+    double *gradient, *curve; /* of the loss with its ridge; the curve of a cell: its diagonal */
+    double *step, *residual, *conditioned, *direction, *product;
+    double *effect;    /* of the direction at hand, by cell */
+    double *z, *dz;    /* log-odds, and what the step at hand would add */
+    struct sums *sums; /* by cell; [0]: of all rows */
+    uint32_t *first;   /* cell, by column */
+    double *memory;
+    double row_loss, loss, weight; /* loss: with its ridge */
+};
+
+static bool is_used(const struct column *column, uint32_t cell) {
+    return column->used == NULL || column->used[cell];
+}
+
+void logistic_effects(const struct logistic *fit, uint32_t column, const double *weights,
+                      double *effects) {
+    const struct column *of = &fit->columns[column];
+    for (uint32_t c = 0; c < of->cells; c++)
+        effects[c] = weights[of->first + c] + (of->x != NULL ? weights[1 + column] * of->x[c] : 0);
+}
+
+static void effects_of(const struct solver *solver, const double *weights, double *effects) {
+    for (uint32_t k = 0; k < solver->columns; k++)
+        logistic_effects(solver->fit, k, weights, effects + solver->fit->columns[k].first);
+}
+
+/* ---- passes over the rows ---- */
+
+/* Adds the row's effects one after the other. */
+static inline double gather(const struct logistic *fit, const uint32_t *first, size_t i,
+                            const double *effect) {
+    const uint8_t *narrow = fit->narrow + (size_t)fit->rows[i] * fit->narrow_count;
+    double sum = 0;
+    for (uint32_t k = 0; k < fit->narrow_count; k++) sum += effect[first[k] + narrow[k]];
+    if (fit->wide_count == 0) return sum;
+    const uint16_t *wide = fit->wide + i * fit->wide_count;
+    first += fit->narrow_count;
+    for (uint32_t k = 0; k < fit->wide_count; k++) sum += effect[first[k] + wide[k]];
+    return sum;
+}
+
+static inline void scatter(const struct logistic *fit, const uint32_t *first, size_t i,
+                           double value, double *sums) {
+    const uint8_t *narrow = fit->narrow + (size_t)fit->rows[i] * fit->narrow_count;
+    for (uint32_t k = 0; k < fit->narrow_count; k++) sums[first[k] + narrow[k]] += value;
+    if (fit->wide_count == 0) return;
+    const uint16_t *wide = fit->wide + i * fit->wide_count;
+    first += fit->narrow_count;
+    for (uint32_t k = 0; k < fit->wide_count; k++) sums[first[k] + wide[k]] += value;
+}
+
+static inline void scatter_both(const struct logistic *fit, const uint32_t *first, size_t i,
+                                struct sums own, struct sums *sums) {
+    const uint8_t *narrow = fit->narrow + (size_t)fit->rows[i] * fit->narrow_count;
+    for (uint32_t k = 0; k < fit->narrow_count; k++) {
+        sums[first[k] + narrow[k]].residual += own.residual;
+        sums[first[k] + narrow[k]].curve += own.curve;
+    }
+    if (fit->wide_count == 0) return;
+    const uint16_t *wide = fit->wide + i * fit->wide_count;
+    first += fit->narrow_count;
+    for (uint32_t k = 0; k < fit->wide_count; k++) {
+        sums[first[k] + wide[k]].residual += own.residual;
+        sums[first[k] + wide[k]].curve += own.curve;
+    }
+}
+
+/* Sums log(1 + e) over rows. Of rows of weight 1 it takes the logarithm of a product: e is at most
+ * 1, so that PRODUCT_ROWS factors stay finite. */
+#define PRODUCT_ROWS 512
+struct loss {
+    double sum, product;
+    uint32_t factors;
+};
+
+static inline void add_loss(struct loss *loss, double weight, double e) {
+    if (weight != 1) {
+        loss->sum += weight * log1p(e);
+        return;
+    }
+    loss->product *= 1 + e;
+    if (++loss->factors < PRODUCT_ROWS) return;
+    loss->sum += log(loss->product);
+    loss->product = 1;
+    loss->factors = 0;
+}
+
+/* Sets residuals, curves and their sums by cell, at the log-odds at hand, and the loss of the rows.
+ */
+static void look(struct solver *solver) {
+    struct logistic *fit = solver->fit;
+    const uint32_t *first = solver->first;
+    struct sums *sums = solver->sums;
+    struct loss loss = {0, 1, 0};
+    memset(sums, 0, fit->weight_count * sizeof *sums);
+    for (size_t i = 0; i < fit->row_count; i++) {
+        const struct row_facts *facts = &fit->facts[fit->rows[i]];
+        double z = solver->z[i], v = facts->weight, e = exp(-fabs(z));
+        double p = (z >= 0 ? 1 : e) / (1 + e);
+        loss.sum += v * (facts->yes ? fmax(-z, 0) : fmax(z, 0));
+        add_loss(&loss, v, e);
+        struct sums own = {v * (facts->yes ? p - 1 : p), v * p * (1 - p)};
+        fit->residual[i] = own.residual;
+        fit->curve[i] = own.curve;
+        sums[0].residual += own.residual;
+        sums[0].curve += own.curve;
+        scatter_both(fit, first, i, own, sums);
+    }
+    solver->row_loss = loss.sum + log(loss.product);
+    fit->passes++;
+    work_add(fit->work, 1);
+}
+
+/* The log-odds that a vector of weights adds to each row. */
+static void spread(const struct solver *solver, const double *weights, double *out) {
+    const struct logistic *fit = solver->fit;
+    effects_of(solver, weights, solver->effect);
+    for (size_t i = 0; i < fit->row_count; i++)
+        out[i] = weights[0] + gather(fit, solver->first, i, solver->effect);
+}
+
+/* ---- the quadratic model ---- */
+
+/* Sets the gradient and the curve of each weight after a look, and the loss with its ridge. */
+static void add_ridge(struct solver *solver) {
+    double loss = solver->row_loss, *gradient = solver->gradient, *curve = solver->curve;
+    const double *weights = solver->fit->weights;
+    gradient[0] = solver->sums[0].residual;
+    curve[0] = solver->sums[0].curve;
+    for (uint32_t k = 0; k < solver->columns; k++) {
+        const struct column *column = &solver->fit->columns[k];
+        double slope = weights[1 + k], along = 0, ridge = 0;
+        for (uint32_t c = 0; c < column->cells; c++) {
+            const struct sums *sums = &solver->sums[column->first + c];
+            double bin = weights[column->first + c];
+            if (column->x != NULL) along += column->x[c] * sums->residual;
+            gradient[column->first + c] =
+                is_used(column, c) ? sums->residual + column->ridge * bin : 0;
+            curve[column->first + c] = is_used(column, c) ? sums->curve : 0;
+            ridge += bin * bin;
+        }
+        gradient[1 + k] = column->x != NULL ? along + column->slope_ridge * slope : 0;
+        loss += (column->ridge * ridge + column->slope_ridge * slope * slope) / 2;
+    }
+    solver->loss = loss;
+}
+
+/* Writes Hessian times direction: one pass. */
+static void multiply(struct solver *solver) {
+    struct logistic *fit = solver->fit;
+    const uint32_t *first = solver->first;
+    const double *direction = solver->direction;
+    double *product = solver->product, *effect = solver->effect, all = 0;
+    effects_of(solver, direction, effect);
+    memset(product, 0, fit->weight_count * sizeof *product);
+    for (size_t i = 0; i < fit->row_count; i++) {
+        double pull = fit->curve[i] * (direction[0] + gather(fit, first, i, effect));
+        all += pull;
+        scatter(fit, first, i, pull, product);
+    }
+    product[0] = all;
+    for (uint32_t k = 0; k < solver->columns; k++) {
+        const struct column *column = &fit->columns[k];
+        double along = 0;
+        for (uint32_t c = 0; c < column->cells; c++) {
+            double *cell = &product[column->first + c];
+            if (column->x != NULL) along += column->x[c] * *cell;
+            *cell = is_used(column, c) ? *cell + column->ridge * direction[column->first + c] : 0;
+        }
+        product[1 + k] = column->x != NULL ? along + column->slope_ridge * direction[1 + k] : 0;
+    }
+    fit->passes++;
+    work_add(fit->work, 1);
+}
+
+/* Solves one column's block, an arrow, within bins that sum to 0 where the column is whole:
+ *
+ *   (ridge + curve_c) bin_c + curve_c x_c slope = r_c - mu
+ *   (slope_ridge + sum curve_c x_c^2) slope + sum curve_c x_c bin_c = r_slope */
+static void solve_block(const struct solver *solver, uint32_t k, const double *r, double *out) {
+    const struct column *column = &solver->fit->columns[k];
+    const double *curve = solver->curve + column->first, *cells = r + column->first;
+    bool whole = column->used == NULL;
+    double ones = 0, right = 0, arm = 0, arm_arm = 0, arm_right = 0, corner = column->slope_ridge;
+    for (uint32_t c = 0; c < column->cells; c++) {
+        if (!(curve[c] > 0)) continue;
+        double x = column->x != NULL ? column->x[c] : 0, a = curve[c] * x;
+        double inverse = 1 / (curve[c] + column->ridge);
+        ones += inverse;
+        right += cells[c] * inverse;
+        arm += a * inverse;
+        arm_arm += a * a * inverse;
+        arm_right += a * cells[c] * inverse;
+        corner += a * x;
+    }
+    double shared = whole && ones > 0 ? 1 / ones : 0, slope = 0;
+    if (column->x != NULL)
+        slope =
+            (r[1 + k] - arm_right + arm * right * shared) / (corner - arm_arm + arm * arm * shared);
+    double mu = (right - slope * arm) * shared;
+    out[1 + k] = slope;
+    for (uint32_t c = 0; c < column->cells; c++) {
+        double a = column->x != NULL ? curve[c] * column->x[c] : 0;
+        out[column->first + c] =
+            curve[c] > 0 ? (cells[c] - mu - a * slope) / (curve[c] + column->ridge) : 0;
+    }
+}
+
+static void precondition(const struct solver *solver) {
+    double curve = solver->curve[0];
+    solver->conditioned[0] = curve > 0 ? solver->residual[0] / curve : 0;
+    for (uint32_t k = 0; k < solver->columns; k++)
+        solve_block(solver, k, solver->residual, solver->conditioned);
+}
+
+static double dot(const struct solver *solver, const double *a, const double *b) {
+    double sum = 0;
+    for (uint32_t j = 0; j < solver->fit->weight_count; j++) sum += a[j] * b[j];
+    return sum;
+}
+
+/* Finds the Newton step by conjugate gradients. Returns what the quadratic model says it gains. */
+static double find_step(struct solver *solver) {
+    uint32_t count = solver->fit->weight_count;
+    double *step = solver->step, *residual = solver->residual, *direction = solver->direction;
+    for (uint32_t j = 0; j < count; j++) {
+        step[j] = 0;
+        residual[j] = -solver->gradient[j];
+    }
+    precondition(solver);
+    memcpy(direction, solver->conditioned, count * sizeof *direction);
+    double now = dot(solver, residual, solver->conditioned), end = CG_SHARE * CG_SHARE * now;
+    double least = solver->fit->tolerance * solver->weight;
+    for (int turn = 0; turn < LOGISTIC_TURNS_MAX && now > end && now > .01 * least; turn++) {
+        multiply(solver);
+        double curve = dot(solver, direction, solver->product);
+        if (!(curve > 0)) break;
+        double length = now / curve, before = now;
+        for (uint32_t j = 0; j < count; j++) {
+            step[j] += length * direction[j];
+            residual[j] -= length * solver->product[j];
+        }
+        precondition(solver);
+        now = dot(solver, residual, solver->conditioned);
+        for (uint32_t j = 0; j < count; j++)
+            direction[j] = solver->conditioned[j] + now / before * direction[j];
+    }
+    return -dot(solver, solver->gradient, step) / 2;
+}
+
+/* ---- the fit ---- */
+
+static void move(struct solver *solver, double part) {
+    for (size_t i = 0; i < solver->fit->row_count; i++) solver->z[i] += part * solver->dz[i];
+    for (uint32_t j = 0; j < solver->fit->weight_count; j++)
+        solver->fit->weights[j] += part * solver->step[j];
+}
+
+/* Takes the step, halved until the loss does not rise. False where no part of it will do. */
+static bool take_step(struct solver *solver) {
+    spread(solver, solver->step, solver->dz);
+    double part = 1, before = solver->loss;
+    move(solver, 1);
+    for (int halving = 0; halving <= HALVINGS_MAX; halving++) {
+        look(solver);
+        add_ridge(solver);
+        if (solver->loss <= before) return true;
+        part /= 2;
+        move(solver, -part);
+    }
+    move(solver, -part);
+    return false;
+}
+
+/* Puts the start into the space that CG stays in: cells without rows are 0, and the bins of a whole
+ * column sum to 0 over the others. No row's log-odds change but by rounding. */
+static void settle(struct solver *solver) {
+    double *weights = solver->fit->weights;
+    for (uint32_t k = 0; k < solver->columns; k++) {
+        const struct column *column = &solver->fit->columns[k];
+        double sum = 0;
+        uint32_t held = 0;
+        for (uint32_t c = 0; c < column->cells; c++) {
+            double *bin = &weights[column->first + c];
+            bool moves = solver->curve[column->first + c] > 0;
+            *bin = moves ? *bin : 0;
+            sum += *bin;
+            held += moves;
+        }
+        if (column->used != NULL || held == 0 || sum == 0) continue;
+        weights[0] += sum / held;
+        for (uint32_t c = 0; c < column->cells; c++) {
+            if (solver->curve[column->first + c] > 0) weights[column->first + c] -= sum / held;
         }
     }
 }
 
-static void start_weights(struct fit *fit, const uint32_t *rows, size_t row_count,
-                          struct ridge ridge) {
-    uint32_t features = fit->additive->feature_count, cells = fit->additive->first_cell[features];
-    memset(fit->intercept, 0, ((size_t)1 + features + cells) * sizeof *fit->intercept);
-    double all, yes;
-    add_up(fit, rows, row_count, &all, &yes);
-    double rate = (yes + .5) / (all + 1);
-    fit->intercept->w = log(rate / (1 - rate));
-    for (uint32_t f = 0; f < features; f++) {
-        fit->slopes[f].pull = fit->slopes[f].pull > 0 ? ridge.slope / fit->slopes[f].pull : 0;
-    }
-    for (uint32_t f = 0; f < features; f++) {
-        double bin = fit->table->columns[f].is_split ? RIDGE_SPLIT : ridge.bin;
-        for (uint32_t c = fit->additive->first_cell[f]; c < fit->additive->first_cell[f + 1]; c++)
-            fit->bins[c].pull = fit->bins[c].pull > 0 ? bin / fit->bins[c].pull : 0;
-    }
-}
-
-/* Takes the header's step, with numerator and denominator multiplied by sqrt(G): one root and one
- * division. */
-static inline void step(struct weight *weight, double gradient, double row_weight) {
-    weight->squares += gradient * gradient;
-    double root = sqrt(weight->squares + 1e-8);
-    weight->w = (weight->w * root - LOGISTIC_RATE * gradient) /
-                (root + LOGISTIC_RATE * row_weight * weight->pull);
-}
-
-static void learn_row(struct fit *fit, uint32_t row) {
-    const struct row_facts *facts = &fit->table->rows[row];
-    const uint32_t *first_cell = fit->additive->first_cell;
-    uint32_t features = fit->additive->feature_count;
-    const uint8_t *codes = fit->codes + (size_t)row * features;
-    double z = fit->intercept->w;
-    for (uint32_t f = 0; f < features; f++) {
-        uint32_t cell = first_cell[f] + codes[f];
-        z += fit->slopes[f].w * fit->slope_x[cell] + fit->bins[cell].w;
-    }
-    double gradient = facts->weight * (1 / (1 + exp(-z)) - (facts->yes ? 1 : 0));
-    step(fit->intercept, gradient, facts->weight);
-    for (uint32_t f = 0; f < features; f++) {
-        uint32_t cell = first_cell[f] + codes[f];
-        double x = fit->slope_x[cell];
-        if (x != 0) step(&fit->slopes[f], gradient * x, facts->weight);
-        step(&fit->bins[cell], gradient, facts->weight);
-    }
-}
-
-static void shuffle(uint32_t *order, size_t count, struct random *random) {
-    for (size_t i = count; i-- > 1;) {
-        size_t j = random_below(random, i + 1);
-        uint32_t other = order[i];
-        order[i] = order[j];
-        order[j] = other;
-    }
-}
-
-static enum status run_passes(struct fit *fit, struct workspace *workspace, size_t row_count,
-                              uint32_t passes, uint64_t seed) {
-    uint32_t features = fit->additive->feature_count,
-             count = 1 + features + fit->additive->first_cell[features];
-    struct random random;
-    random_init(&random, seed);
-    uint32_t *order = workspace->order;
-    for (uint32_t pass = 0; pass < passes; pass++) {
-        if (work_is_cancelled(workspace->work)) return STATUS_CANCELLED;
-        work_add(workspace->work, 1);
-        shuffle(order, row_count, &random);
-        for (size_t i = 0; i < row_count; i++) learn_row(fit, order[i]);
-        if (pass < passes / 2) continue;
-        for (uint32_t j = 0; j < count; j++) fit->intercept[j].sum += fit->intercept[j].w;
+static enum status run(struct solver *solver) {
+    struct logistic *fit = solver->fit;
+    for (size_t i = 0; i < fit->row_count; i++) solver->weight += fit->facts[fit->rows[i]].weight;
+    spread(solver, fit->weights, solver->z);
+    look(solver);
+    add_ridge(solver);
+    settle(solver);
+    add_ridge(solver);
+    for (int step = 0; step < LOGISTIC_STEPS_MAX; step++) {
+        if (work_is_cancelled(fit->work)) return STATUS_CANCELLED;
+        bool is_last = !(find_step(solver) > fit->tolerance * solver->weight);
+        if (!take_step(solver) || is_last) break;
     }
     return STATUS_OK;
 }
 
-enum status additive_fit(struct additive *additive, const struct table *table, const uint32_t *rows,
-                         size_t row_count, struct ridge ridge, uint64_t seed,
-                         struct workspace *workspace) {
-    enum status status = cut_features(additive, table, rows, row_count, workspace);
-    if (status != STATUS_OK) return status;
-    additive_encode(additive, table, rows, row_count, workspace);
-    uint32_t features = additive->feature_count;
-    for (uint32_t f = 0; f < features; f++) {
-        double *slope_x = workspace->slope_x + additive->first_cell[f];
-        for (uint32_t c = 0; c < bins_cells(&additive->bins[f]); c++)
-            slope_x[c] = bins_slope(&additive->bins[f], c);
-    }
-    struct fit fit = {additive,
-                      table,
-                      workspace->codes,
-                      workspace->slope_x,
-                      workspace->weights,
-                      workspace->weights + 1,
-                      workspace->weights + 1 + features};
-    start_weights(&fit, rows, row_count, ridge);
-    memcpy(workspace->order, rows, row_count * sizeof *rows);
-    uint32_t passes = logistic_passes(row_count), averaged = passes - passes / 2;
-    status = run_passes(&fit, workspace, row_count, passes, seed);
-    if (status != STATUS_OK) return status;
-    additive->intercept = fit.intercept->sum / averaged;
-    for (uint32_t f = 0; f < features; f++) {
-        for (uint32_t c = additive->first_cell[f]; c < additive->first_cell[f + 1]; c++) {
-            additive->effects[c] =
-                (fit.slopes[f].sum * fit.slope_x[c] + fit.bins[c].sum) / averaged;
-        }
-    }
+static enum status allocate(struct solver *solver) {
+    const struct logistic *fit = solver->fit;
+    size_t weights = fit->weight_count, rows = fit->row_count;
+    solver->memory = memory_calloc(10 * weights + 2 * rows + 1, sizeof *solver->memory);
+    solver->first = memory_alloc((solver->columns + 1) * sizeof *solver->first);
+    if (solver->memory == NULL || solver->first == NULL) return STATUS_NO_MEMORY;
+    double **vectors[] = {&solver->gradient, &solver->curve,     &solver->step,
+                          &solver->residual, &solver->direction, &solver->conditioned,
+                          &solver->product,  &solver->effect};
+    double *at = solver->memory;
+    for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++, at += weights) *vectors[i] = at;
+    solver->sums = (struct sums *)at;
+    at += 2 * weights;
+    solver->z = at;
+    solver->dz = at + rows;
+    for (uint32_t k = 0; k < solver->columns; k++) solver->first[k] = fit->columns[k].first;
     return STATUS_OK;
+}
+
+enum status logistic_fit(struct logistic *fit) {
+    struct solver solver = {.fit = fit, .columns = fit->narrow_count + fit->wide_count};
+    enum status status = allocate(&solver);
+    if (status == STATUS_OK) status = run(&solver);
+    memory_free(solver.memory);
+    memory_free(solver.first);
+    return status;
 }

@@ -1,75 +1,63 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* learn/logistic.h -- additive logistic regression over bins, by adaptive gradient steps with a
- * proximal ridge.
+/* learn/logistic.h -- logistic regression over cells, with a ridge.
  *
- *   z = w0 + sum over features f of (slope_f * x(cell) + bin_f[cell])    p = 1/(1+exp(-z))
+ *   z_i = w0 + sum over columns k of effect_k[cell_ik]     effect_k[c] = slope_k x_k(c) + bin_k[c]
  *
- * One step, for each weight j that is active (x_j != 0) in a row of weight v:
+ *   minimises  sum_i v_i (log(1 + exp(z_i)) - y_i z_i)
+ *              + sum_k (slope_ridge_k slope_k^2 + ridge_k sum_c bin_k[c]^2) / 2
  *
- *   g = v (p - y) x_j;  G_j += g^2;  r = rate / sqrt(G_j + 1e-8)
- *   w_j = (w_j - r g) / (1 + r v ridge_j / V_j)
+ * A row has one cell in each column, so that its part in a sum over the rows is one look-up and one
+ * addition a column: there are no numbers left to multiply. The problem is convex; it is solved by
+ * Newton steps, each of them found by conjugate gradients (truncated Newton: Nocedal and Wright,
+ * Numerical Optimization, 2nd edition, 7.1). A product with the Hessian is one pass over the cells.
  *
- * The rate is AdaGrad's (Duchi, Hazan and Singer, JMLR 12, 2011), the division the ridge taken
- * implicitly (FOBOS: Duchi and Singer, JMLR 10, 2009). V_j is the weight of the training rows in
- * which j is active, so that over one pass each weight bears the whole ridge_j w^2 / 2 however rare
- * it is, and any ridge is stable. The result is the mean of the weights at the end of the later
- * half of the passes (Polyak and Juditsky, 1992). One step sees one row: it serves a stream too. */
+ * The preconditioner is the exact inverse of each column's own block of the Hessian, an arrow of
+ * the slope and a diagonal. In a whole column, where every row has a cell that may move, the sum of
+ * the bins is 0 at the optimum: adding a constant to all of them is what the intercept does, and
+ * costs no ridge there. CG stays in that space, and so never meets the directions in which only the
+ * ridge bends the loss. */
 #ifndef LEARN_LOGISTIC_H
 #define LEARN_LOGISTIC_H
 
-#include "learn/bins.h"
+#include "base/work.h"
+#include "learn/training_set.h"
 
-#define LOGISTIC_RATE       .2
-#define LOGISTIC_PASSES_MAX 80
-#define LOGISTIC_PASSES_MIN 8
-#define LOGISTIC_STEPS      400000 /* rows times passes that a fit aims at, between these */
+#define LOGISTIC_STEPS_MAX 30 /* of Newton */
+#define LOGISTIC_TURNS_MAX 40 /* of CG in a step */
+/* A fit ends with the first step that gains less, by the quadratic model, over the weight of the
+ * rows. Settings that differ less than a thousandth in log loss need no more than the search's. */
+#define LOGISTIC_TOLERANCE        1e-9
+#define LOGISTIC_SEARCH_TOLERANCE 1e-6
 
-struct ridge {
-    double slope, bin;
-};
-#define RIDGE_SPLIT 2.0 /* of the bins of a split feature, whatever the other ridges */
-
-struct weight {
-    double w, squares, pull, sum; /* pull: ridge / V */
-};
-
-/* The memory that a fit writes on; sized once for the table. */
-struct workspace {
-    struct bins_scratch scratch;
-    uint8_t *codes;         /* cells, by row and then feature */
-    uint32_t *order;        /* of rows */
-    struct weight *weights; /* intercept, slopes by feature, bins by cell */
-    double *slope_x;        /* by cell */
-    struct work *work;      /* counts passes, and may end a fit; NULL: nobody watches */
+struct column {
+    uint32_t first, cells; /* its bins are weights[first] … */
+    double ridge, slope_ridge;
+    const double *x;     /* by cell; NULL: it has no slope */
+    const uint8_t *used; /* by cell: may its bin move? NULL: all may. The others stay at 0. */
 };
 
-/* The bins of all features, and each cell's effect on z. */
-struct additive {
-    struct arena arena;
-    struct bins *bins;
-    uint32_t *first_cell; /* by feature; [feature_count] is the number of cells */
-    double *effects;      /* by cell */
-    double intercept;
-    uint32_t feature_count;
+/* weights[0] is the intercept, weights[1 + k] the slope of column k, and bins stand behind them. */
+struct logistic {
+    const struct row_facts *facts;
+    const uint32_t *rows; /* of the facts and of the cells; at least one */
+    size_t row_count;
+    const struct column *columns; /* narrow_count, then wide_count */
+    uint32_t narrow_count, wide_count;
+    const uint8_t *narrow; /* cells: [row * narrow_count + k] */
+    const uint16_t *wide;  /* cells: [position in rows * wide_count + k] */
+    double *weights;       /* the fit starts at them, and leaves its result there */
+    uint32_t weight_count;
+    double tolerance;
+    struct work *work; /* counts passes, and may end a fit; NULL: nobody watches */
+    /* By position, of the result: residual v (y - p), and curve v p (1 - p). Room for row_count. */
+    double *residual, *curve;
+    uint32_t passes; /* how many the fit took */
 };
 
-enum status workspace_init(struct workspace *workspace,
-                           const struct table *table) MUST_USE; /* release also after a failure */
-void workspace_release(struct workspace *workspace);
-
-void additive_init(struct additive *additive);
-void additive_release(struct additive *additive);
-/* Cuts bins and fits on the rows listed: at least one, whose weights sum to more than 0. Reuses
- * `additive`. */
-enum status additive_fit(struct additive *additive, const struct table *table, const uint32_t *rows,
-                         size_t row_count, struct ridge ridge, uint64_t seed,
-                         struct workspace *workspace) MUST_USE;
-/* Writes cells of the rows listed into the workspace, for additive_score. */
-void additive_encode(const struct additive *additive, const struct table *table,
-                     const uint32_t *rows, size_t row_count, struct workspace *workspace);
-double additive_score(const struct additive *additive, const struct workspace *workspace,
-                      uint32_t row);
-
-uint32_t logistic_passes(size_t row_count);
+/* Rows' weights must sum to more than 0. STATUS_CANCELLED, STATUS_NO_MEMORY. */
+enum status logistic_fit(struct logistic *logistic) MUST_USE;
+/* Writes slope x + bin of each cell of a column, by these weights. */
+void logistic_effects(const struct logistic *logistic, uint32_t column, const double *weights,
+                      double *effects);
 
 #endif

@@ -80,22 +80,45 @@ static enum status make_dense(const uint32_t *group, size_t count, uint32_t **de
     return STATUS_OK;
 }
 
-/* Draws weights: Poisson of mean 1 by inversion, two from a random number. A draw beyond 12 (chance
- * 6e-11) counts as 12. */
-static void draw_weights(struct random *random, uint8_t *weights, uint32_t count) {
+/* Weights are drawn as Poisson of mean 1 by inversion, two from a random number. A draw beyond 12
+ * (chance 6e-11) counts as 12. Most are told by their first bits alone. */
+#define DRAW_BITS   12
+#define DRAW_UNSURE UINT8_MAX
+struct weight_draws {
+    uint32_t limits[12];
+    uint8_t by_bits[1 << DRAW_BITS];
+};
+
+static uint8_t draw_weight(const struct weight_draws *draws, uint32_t bits) {
+    uint8_t weight = 0;
+    while (weight < 12 && bits >= draws->limits[weight]) weight++;
+    return weight;
+}
+
+static void weight_draws_init(struct weight_draws *draws) {
     static const double cumulative[] = {.36787944117144233, .73575888234288467, .91969860292860584,
                                         .98101184312384626, .99634015317265634, .99940581518241836,
                                         .99991675885071199, .99998975080332512, .99999887479740203,
                                         .99999988857452159, .99999998995223362, .99999999916838931};
-    uint32_t limits[12];
-    for (int k = 0; k < 12; k++) limits[k] = (uint32_t)(cumulative[k] * 4294967296.0);
+    for (int k = 0; k < 12; k++) draws->limits[k] = (uint32_t)(cumulative[k] * 4294967296.0);
+    for (uint32_t i = 0; i < 1 << DRAW_BITS; i++) {
+        uint32_t lowest = i << (32 - DRAW_BITS), highest = lowest | (UINT32_MAX >> DRAW_BITS);
+        uint8_t weight = draw_weight(draws, lowest);
+        draws->by_bits[i] = weight == draw_weight(draws, highest) ? weight : DRAW_UNSURE;
+    }
+}
+
+static inline uint8_t draw_quickly(const struct weight_draws *draws, uint32_t bits) {
+    uint8_t weight = draws->by_bits[bits >> (32 - DRAW_BITS)];
+    return weight != DRAW_UNSURE ? weight : draw_weight(draws, bits);
+}
+
+static void draw_weights(const struct weight_draws *draws, struct random *random, uint8_t *weights,
+                         uint32_t count) {
     for (uint32_t i = 0; i < count; i += 2) {
         uint64_t bits = random_u64(random);
-        uint8_t first = 0, second = 0;
-        while (first < 12 && (uint32_t)bits >= limits[first]) first++;
-        while (second < 12 && (uint32_t)(bits >> 32) >= limits[second]) second++;
-        weights[i] = first;
-        if (i + 1 < count) weights[i + 1] = second;
+        weights[i] = draw_quickly(draws, (uint32_t)bits);
+        if (i + 1 < count) weights[i + 1] = draw_quickly(draws, (uint32_t)(bits >> 32));
     }
 }
 
@@ -107,15 +130,19 @@ static uint32_t draw_count(size_t rows) {
 /* Returns the AUC by Mann and Whitney: the chance that a yes scores above a no; ties count half.
  * NaN where one class has no weight. */
 static double auc_of(const struct ranking *ranking, const uint8_t *weights) {
-    double no_below = 0, yes_tied = 0, no_tied = 0, pairs = 0, yes_all = 0;
+    double no_below = 0, pairs = 0, yes_all = 0;
+    uint64_t yes_tied = 0, tied = 0;
     for (size_t i = 0; i < ranking->count; i++) {
         const struct ranked_row *row = &ranking->rows[i];
-        *(row->yes ? &yes_tied : &no_tied) += weights[row->group];
+        uint32_t weight = weights[row->group];
+        tied += weight;
+        yes_tied += weight & -(uint32_t)row->yes;
         if (!row->ends_tie) continue;
-        pairs += yes_tied * (no_below + no_tied / 2);
-        no_below += no_tied;
-        yes_all += yes_tied;
-        yes_tied = no_tied = 0;
+        double yes = (double)yes_tied, no = (double)(tied - yes_tied);
+        pairs += yes * (no_below + no / 2);
+        no_below += no;
+        yes_all += yes;
+        yes_tied = tied = 0;
     }
     return pairs / (yes_all * no_below);
 }
@@ -123,20 +150,22 @@ static double auc_of(const struct ranking *ranking, const uint8_t *weights) {
 /* Returns the calibration error. Tied rows stay in one bin, since their order means nothing. */
 static double calibration_error_of(const struct ranking *ranking, const uint8_t *weights,
                                    double all) {
-    double seen = 0, yes = 0, expected = 0, error = 0;
+    double expected = 0, error = 0;
+    uint64_t seen = 0, yes = 0;
     uint32_t bins = 1;
     for (size_t i = 0; i < ranking->count; i++) {
         const struct ranked_row *row = &ranking->rows[i];
-        double weight = weights[row->group];
+        uint32_t weight = weights[row->group];
         seen += weight;
         expected += weight * row->score;
-        if (row->yes) yes += weight;
-        if (!row->ends_tie || seen * BIN_COUNT < all * bins) continue;
-        error += fabs(expected - yes);
-        yes = expected = 0;
-        while (bins <= BIN_COUNT && seen * BIN_COUNT >= all * bins) bins++;
+        yes += weight & -(uint32_t)row->yes;
+        if (!row->ends_tie || (double)seen * BIN_COUNT < all * bins) continue;
+        error += fabs(expected - (double)yes);
+        expected = 0;
+        yes = 0;
+        while (bins <= BIN_COUNT && (double)seen * BIN_COUNT >= all * bins) bins++;
     }
-    return (error + fabs(expected - yes)) / all;
+    return (error + fabs(expected - (double)yes)) / all;
 }
 
 /* Returns the top-tenth gain. Where the tenth cuts a tie, the tied rows count in part. */
@@ -242,9 +271,11 @@ static void run_draws(struct resampling *resampling, uint64_t seed, struct model
     memset(resampling->weights, 1, resampling->group_count);
     measure(resampling, value);
     struct random random;
+    struct weight_draws draws;
     random_init(&random, seed);
+    weight_draws_init(&draws);
     for (uint32_t i = 0; i < resampling->draws; i++) {
-        draw_weights(&random, resampling->weights, resampling->group_count);
+        draw_weights(&draws, &random, resampling->weights, resampling->group_count);
         measure(resampling, drawn);
         for (int k = 0; k < METRIC_COUNT; k++) resampling->drawn[k][i] = drawn[k];
     }
@@ -296,9 +327,11 @@ static struct interval pair_interval(struct pair *pair, uint64_t seed) {
     memset(pair->weights, 1, pair->group_count);
     double value = auc_of(&pair->a, pair->weights) - auc_of(&pair->b, pair->weights);
     struct random random;
+    struct weight_draws draws;
     random_init(&random, seed);
+    weight_draws_init(&draws);
     for (uint32_t i = 0; i < pair->draws; i++) {
-        draw_weights(&random, pair->weights, pair->group_count);
+        draw_weights(&draws, &random, pair->weights, pair->group_count);
         pair->differences[i] = auc_of(&pair->a, pair->weights) - auc_of(&pair->b, pair->weights);
     }
     return interval_of(value, pair->differences, pair->draws);

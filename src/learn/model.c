@@ -35,6 +35,9 @@ const char *model_basis_text(enum model_basis basis) {
                "customer";
     case MODEL_UNSEARCHED:
         return "default settings, the set is too large to try others; figures from rolling splits";
+    case MODEL_BY_FOLDS:
+        return "too few rows over time for rolling splits: settings and figures from folds by "
+               "customer";
     case MODEL_ROLLING: return "settings and figures from rolling splits";
     case MODEL_FOLDED:
         return "additive settings as for the additive model; number of trees and figures from "
@@ -47,7 +50,8 @@ const char *model_figures_text(enum model_basis basis) {
     switch (basis) {
     case MODEL_BASE_RATE: return "training rows";
     case MODEL_OUT_OF_FOLD:
-    case MODEL_FOLDED: return "folds by customer";
+    case MODEL_FOLDED:
+    case MODEL_BY_FOLDS: return "folds by customer";
     default: return "rolling splits";
     }
 }

@@ -13,10 +13,9 @@
 #ifndef LEARN_MODEL_H
 #define LEARN_MODEL_H
 
-#include "learn/bins.h"
+#include "learn/pairs.h"
 
 #define MODEL_BYTES_MAX ((size_t)256 << 20)
-#define PAIR_SIDE_MAX   64
 /* Effects are multiples of one over this (learn.h). */
 #define MODEL_EFFECT_STEPS 4294967296.0
 

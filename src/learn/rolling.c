@@ -7,17 +7,28 @@
 #include "base/memory.h"
 
 static const double ridge_factors[] = {1, .25, 4};
+static const double pair_ridges[] = {200, 50, 12, 3}; /* each fit starts at the one before */
 #define FACTOR_COUNT 3
+#define PAIR_COUNT   4
+#define SETTINGS_MAX 4
 
 struct splits {
     int64_t moments[ROLLING_SPLITS_MAX]; /* ascending */
-    uint32_t count;
+    uint32_t count;                      /* of moments; or of folds */
+    bool by_folds;
     uint32_t *train, *validate; /* rows of the split at hand */
     size_t train_count, validate_count;
     double *propensity;  /* by position in `validate` */
     uint32_t *kept_rows; /* each validated row once, as in struct rolling; borrowed */
-    double *kept;        /* the predictions of the present setting */
     size_t kept_count;
+};
+
+/* Settings that are tried on the same splits. */
+struct trial {
+    struct ridge ridges[SETTINGS_MAX];
+    uint32_t count;
+    double losses[SETTINGS_MAX][ROLLING_SPLITS_MAX];
+    double *kept[SETTINGS_MAX]; /* predictions, as in struct rolling */
 };
 
 static int compare_times(const void *left, const void *right) {
@@ -43,6 +54,18 @@ static bool has_both(const struct table *table, const uint32_t *rows, size_t cou
         if (facts->weight > 0) *(facts->yes ? &yes : &no) += 1;
     }
     return count >= ROLLING_ROWS_MIN && yes >= FIT_CLASS_MIN && no >= FIT_CLASS_MIN;
+}
+
+/* Does each fold of customers have enough rows? They are dealt as in fit.c. */
+static bool folds_have_both(struct splits *splits, const struct table *table) {
+    for (uint32_t fold = 0; fold < FIT_FOLDS; fold++) {
+        size_t count = 0;
+        for (uint32_t i = 0; i < table->row_count; i++) {
+            if (fit_fold_of(table->rows[i].group) == fold) splits->validate[count++] = i;
+        }
+        if (!has_both(table, splits->validate, count)) return false;
+    }
+    return true;
 }
 
 /* Returns the moment, among the rows' own times, before which closest to `wanted` labels were
@@ -87,45 +110,94 @@ static enum status choose_moments(struct splits *splits, const struct table *tab
     return STATUS_OK;
 }
 
-static double mean_loss(const struct splits *splits, const struct table *table) {
+static double mean_loss(const struct table *table, const uint32_t *rows, const double *propensity,
+                        size_t count) {
     double loss = 0, weight = 0;
-    for (size_t i = 0; i < splits->validate_count; i++) {
-        const struct row_facts *facts = &table->rows[splits->validate[i]];
-        double p = splits->propensity[i];
-        loss -= facts->weight * log(facts->yes ? p : 1 - p);
+    for (size_t i = 0; i < count; i++) {
+        const struct row_facts *facts = &table->rows[rows[i]];
+        loss -= facts->weight * log(facts->yes ? propensity[i] : 1 - propensity[i]);
         weight += facts->weight;
     }
-    return loss / weight;
+    return weight > 0 ? loss / weight : 0;
 }
 
 /* Keeps the predictions of the rows up to the next split; a later model predicts the rows after it.
- */
-static void keep_predictions(struct splits *splits, const struct table *table, uint32_t s) {
+ * Returns how many are kept of all splits so far. */
+static size_t keep_predictions(struct splits *splits, const struct table *table, uint32_t s,
+                               double *kept) {
+    size_t count = splits->kept_count;
     for (size_t i = 0; i < splits->validate_count; i++) {
         uint32_t row = splits->validate[i];
         if (s + 1 < splits->count && table->rows[row].time_ms >= splits->moments[s + 1]) continue;
-        splits->kept_rows[splits->kept_count] = row;
-        splits->kept[splits->kept_count++] = splits->propensity[i];
+        splits->kept_rows[count] = row;
+        kept[count++] = splits->propensity[i];
     }
+    return count;
 }
 
-/* Measures one setting on every split. */
-static enum status measure(struct splits *splits, struct fitter *fitter, struct ridge ridge,
-                           double *losses) {
-    splits->kept_count = 0;
-    for (uint32_t s = 0; s < splits->count; s++) {
-        list_rows(splits, fitter->table, splits->moments[s]);
-        enum status status = fitter_fit(fitter, splits->train, splits->train_count, ridge);
-        if (status != STATUS_OK) return status;
+/* Measures all settings of a trial on one split. */
+static enum status try_split(struct splits *splits, struct fitter *fitter, struct trial *trial,
+                             uint32_t s) {
+    const struct table *table = fitter->table;
+    list_rows(splits, table, splits->moments[s]);
+    enum status status = fitter_cut(fitter, splits->train, splits->train_count);
+    size_t kept = splits->kept_count;
+    for (uint32_t k = 0; k < trial->count && status == STATUS_OK; k++) {
+        status = fitter_fit(fitter, splits->train, splits->train_count, trial->ridges[k],
+                            LOGISTIC_SEARCH_TOLERANCE);
+        if (status != STATUS_OK) break;
         fitter_predict(fitter, splits->validate, splits->validate_count, splits->propensity);
-        losses[s] = mean_loss(splits, fitter->table);
-        keep_predictions(splits, fitter->table, s);
+        trial->losses[k][s] =
+            mean_loss(table, splits->validate, splits->propensity, splits->validate_count);
+        kept = keep_predictions(splits, table, s, trial->kept[k]);
     }
-    return STATUS_OK;
+    splits->kept_count = kept;
+    return status;
 }
 
-/* Returns which part of the log loss the setting saves; 0 where it is not clearly better. */
-static double clear_gain(const double *losses, const double *than, uint32_t count) {
+/* The same on folds of customers: a fit's own folds. */
+static enum status try_folds(struct splits *splits, struct fitter *fitter, struct trial *trial) {
+    const struct table *table = fitter->table;
+    enum status status = fitter_cut(fitter, splits->train, table->row_count);
+    for (uint32_t k = 0; k < trial->count && status == STATUS_OK; k++) {
+        status = fitter_fit(fitter, splits->train, table->row_count, trial->ridges[k],
+                            LOGISTIC_SEARCH_TOLERANCE);
+        if (status != STATUS_OK) break;
+        splits->kept_count = fitter->scored_count;
+        splits->count = fitter->fold_count;
+        for (size_t i = 0; i < fitter->scored_count; i++) {
+            splits->kept_rows[i] = fitter->scored[i];
+            trial->kept[k][i] = fitter_left_out(fitter, i);
+        }
+        for (uint32_t fold = 0, first = 0; fold < fitter->fold_count; fold++) {
+            uint32_t end = (uint32_t)fitter->fold_end[fold];
+            trial->losses[k][fold] =
+                mean_loss(table, splits->kept_rows + first, trial->kept[k] + first, end - first);
+            first = end;
+        }
+    }
+    return status;
+}
+
+static enum status try_settings(struct splits *splits, struct fitter *fitter, struct trial *trial) {
+    enum status status = STATUS_OK;
+    splits->kept_count = 0;
+    for (uint32_t k = 0; k < trial->count; k++) {
+        trial->kept[k] = memory_alloc((fitter->table->row_count + 1) * sizeof *trial->kept[k]);
+        if (trial->kept[k] == NULL) return STATUS_NO_MEMORY;
+    }
+    if (splits->by_folds) return try_folds(splits, fitter, trial);
+    for (uint32_t s = 0; s < splits->count && status == STATUS_OK; s++)
+        status = try_split(splits, fitter, trial, s);
+    return status;
+}
+
+static void release_trial(struct trial *trial) {
+    for (uint32_t k = 0; k < SETTINGS_MAX; k++) memory_free(trial->kept[k]);
+}
+
+/* Returns which part of the log loss a setting saves; 0 where it is not clearly better. */
+static double clear_gain(const double *losses, const double *than, uint32_t count, double margin) {
     double sum = 0, base = 0;
     uint32_t wins = 0;
     for (uint32_t s = 0; s < count; s++) {
@@ -133,53 +205,93 @@ static double clear_gain(const double *losses, const double *than, uint32_t coun
         base += than[s];
         if (losses[s] < than[s]) wins++;
     }
-    return sum > ROLLING_MARGIN * base && 4 * wins >= 3 * count ? sum / base : 0;
+    return sum > margin * base && 4 * wins >= 3 * count ? sum / base : 0;
 }
 
-/* Searches for settings. The rows are the same for each; where a setting is better, its predictions
- * are kept by exchanging pointers. */
-static enum status search(struct rolling *rolling, struct splits *splits, struct fitter *fitter) {
-    double losses[FACTOR_COUNT][ROLLING_SPLITS_MAX], best_gain = 0;
-    uint32_t factors = rolling->searched ? FACTOR_COUNT : 1;
-    for (uint32_t k = 0; k < factors; k++) {
-        struct ridge ridge = {RIDGE_SLOPE * ridge_factors[k], RIDGE_BIN * ridge_factors[k]};
-        enum status status = measure(splits, fitter, ridge, losses[k]);
-        if (status != STATUS_OK) return status;
-        double gain = clear_gain(losses[k], losses[0], splits->count);
-        if (k > 0 && gain <= best_gain) continue;
-        double *kept = splits->kept;
-        splits->kept = rolling->propensity;
-        rolling->propensity = kept;
-        rolling->count = splits->kept_count;
-        rolling->ridge = ridge;
+/* Takes the setting that gains most over `than`, if one clearly does; false where none does. */
+static bool take_best(struct rolling *rolling, const struct splits *splits, struct trial *trial,
+                      const double *than, double margin) {
+    double best_gain = 0;
+    uint32_t best = UINT32_MAX;
+    for (uint32_t k = 0; k < trial->count; k++) {
+        double gain = clear_gain(trial->losses[k], than, splits->count, margin);
+        if (gain <= best_gain) continue;
         best_gain = gain;
+        best = k;
     }
-    return STATUS_OK;
+    if (best == UINT32_MAX) return false;
+    double *kept = trial->kept[best];
+    trial->kept[best] = rolling->propensity;
+    rolling->propensity = kept;
+    rolling->ridge = trial->ridges[best];
+    return true;
+}
+
+/* Chooses the ridges of features, then that of pairs. The rows are the same for each setting. */
+static enum status search(struct rolling *rolling, struct splits *splits, struct fitter *fitter) {
+    struct trial trial = {.count = rolling->searched ? FACTOR_COUNT : 1};
+    for (uint32_t k = 0; k < trial.count; k++) {
+        double factor = ridge_factors[k];
+        trial.ridges[k] = (struct ridge){RIDGE_SLOPE * factor, RIDGE_BIN * factor, 0};
+    }
+    double than[ROLLING_SPLITS_MAX];
+    enum status status = try_settings(splits, fitter, &trial);
+    if (status == STATUS_OK) {
+        rolling->count = splits->kept_count;
+        double *kept = trial.kept[0];
+        trial.kept[0] = rolling->propensity;
+        rolling->propensity = kept;
+        rolling->ridge = trial.ridges[0];
+        (void)take_best(rolling, splits, &trial, trial.losses[0], ROLLING_MARGIN);
+        for (uint32_t k = 0; k < trial.count; k++) {
+            if (trial.ridges[k].bin == rolling->ridge.bin)
+                memcpy(than, trial.losses[k], sizeof than);
+        }
+    }
+    release_trial(&trial);
+    if (status != STATUS_OK || !rolling->pairs) return status;
+    struct trial pairs = {.count = PAIR_COUNT};
+    for (uint32_t k = 0; k < pairs.count; k++) {
+        pairs.ridges[k] = rolling->ridge;
+        pairs.ridges[k].pair = pair_ridges[k];
+    }
+    status = try_settings(splits, fitter, &pairs);
+    if (status == STATUS_OK) (void)take_best(rolling, splits, &pairs, than, ROLLING_PAIR_MARGIN);
+    release_trial(&pairs);
+    return status;
 }
 
 static enum status run(struct rolling *rolling, struct splits *splits, struct fitter *fitter,
                        uint32_t split_count) {
-    size_t room = fitter->table->row_count + 1;
+    const struct table *table = fitter->table;
+    size_t room = table->row_count + 1;
     rolling->rows = memory_alloc(room * sizeof *rolling->rows);
     rolling->propensity = memory_alloc(room * sizeof *rolling->propensity);
     splits->train = memory_alloc(room * sizeof *splits->train);
     splits->validate = memory_alloc(room * sizeof *splits->validate);
     splits->propensity = memory_alloc(room * sizeof *splits->propensity);
-    splits->kept = memory_alloc(room * sizeof *splits->kept);
     splits->kept_rows = rolling->rows;
     bool all = rolling->rows && rolling->propensity && splits->train && splits->validate &&
-               splits->propensity && splits->kept;
+               splits->propensity;
     if (!all) return STATUS_NO_MEMORY;
-    enum status status = choose_moments(splits, fitter->table, split_count);
-    if (status != STATUS_OK || splits->count < 2) return status;
-    rolling->split_count = splits->count;
+    enum status status = choose_moments(splits, table, split_count);
+    if (status != STATUS_OK) return status;
+    splits->by_folds = splits->count < 2;
+    if (splits->by_folds) {
+        if (!folds_have_both(splits, table)) return STATUS_OK;
+        for (uint32_t i = 0; i < table->row_count; i++) splits->train[i] = i;
+    }
+    rolling->by_folds = splits->by_folds;
+    rolling->split_count = splits->by_folds ? 0 : splits->count;
     return search(rolling, splits, fitter);
 }
 
-enum status rolling_run(struct rolling *rolling, struct fitter *fitter, uint32_t split_count) {
+enum status rolling_run(struct rolling *rolling, struct fitter *fitter, uint32_t split_count,
+                        bool pairs) {
     const struct table *table = fitter->table;
-    *rolling = (struct rolling){.ridge = {RIDGE_SLOPE, RIDGE_BIN}};
+    *rolling = (struct rolling){.ridge = {RIDGE_SLOPE, RIDGE_BIN, 0}};
     rolling->searched = table->row_count * (table->column_count + 1) <= ROLLING_CELLS_MAX;
+    rolling->pairs = pairs && rolling->searched && table->column_count > 1;
     if (split_count == 0) split_count = ROLLING_SPLITS_DEFAULT;
     if (split_count > ROLLING_SPLITS_MAX) split_count = ROLLING_SPLITS_MAX;
     struct splits splits = {0};
@@ -187,7 +299,6 @@ enum status rolling_run(struct rolling *rolling, struct fitter *fitter, uint32_t
     memory_free(splits.train);
     memory_free(splits.validate);
     memory_free(splits.propensity);
-    memory_free(splits.kept);
     return status;
 }
 

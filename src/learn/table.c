@@ -129,6 +129,30 @@ static enum status rank_texts(struct table_column *column, const struct training
     return status;
 }
 
+struct grouped_row {
+    uint32_t group, row;
+};
+
+static int compare_grouped(const void *left, const void *right) {
+    const struct grouped_row *a = left, *b = right;
+    if (a->group != b->group) return a->group < b->group ? -1 : 1;
+    return a->row < b->row ? -1 : a->row > b->row;
+}
+
+static enum status list_by_group(struct table *table) {
+    struct grouped_row *order = memory_alloc((table->row_count + 1) * sizeof *order);
+    table->by_group = memory_alloc((table->row_count + 1) * sizeof *table->by_group);
+    if (order != NULL && table->by_group != NULL) {
+        for (uint32_t i = 0; i < table->row_count; i++)
+            order[i] = (struct grouped_row){table->rows[i].group, i};
+        if (table->row_count > 0) qsort(order, table->row_count, sizeof *order, compare_grouped);
+        for (size_t i = 0; i < table->row_count; i++) table->by_group[i] = order[i].row;
+    }
+    bool all = order != NULL && table->by_group != NULL;
+    memory_free(order);
+    return all ? STATUS_OK : STATUS_NO_MEMORY;
+}
+
 enum status table_init(struct table *table, const struct training_set *set) {
     *table = (struct table){.set = set, .rows = set->rows, .row_count = set->count};
     table->columns = memory_calloc(set->feature_count + 1, sizeof *table->columns);
@@ -146,7 +170,7 @@ enum status table_init(struct table *table, const struct training_set *set) {
         if (status != STATUS_OK) return status;
         if (column->distinct > table->distinct_max) table->distinct_max = column->distinct;
     }
-    return STATUS_OK;
+    return list_by_group(table);
 }
 
 void table_release(struct table *table) {
@@ -156,5 +180,6 @@ void table_release(struct table *table) {
         memory_free(table->columns[f].ranks);
     }
     memory_free(table->columns);
+    memory_free(table->by_group);
     *table = (struct table){0};
 }

@@ -24,6 +24,7 @@ struct table_column {
 struct table {
     const struct training_set *set;
     const struct row_facts *rows;
+    uint32_t *by_group; /* all rows, those of a group together, in order within it */
     struct table_column *columns;
     size_t row_count;
     uint32_t column_count;

@@ -60,7 +60,7 @@ static enum status copy_feature(struct model *model, uint32_t f, const struct tr
     if (feature->name.at == NULL) return STATUS_NO_MEMORY;
     feature->kind = training->set->features[f].kind;
     const struct bins *bins =
-        model->facts.basis == MODEL_BASE_RATE ? NULL : &training->fitter.additive.bins[f];
+        model->facts.basis == MODEL_BASE_RATE ? NULL : &training->fitter.binning.bins[f];
     feature->known = bins ? bins->known : feature->kind == FEATURE_TEXT ? 0 : 1;
     double *edges = arena_calloc(arena, feature->known + 1, sizeof *edges);
     double *effects = arena_calloc(arena, model_feature_cells(feature), sizeof *effects);
@@ -76,29 +76,85 @@ static enum status copy_feature(struct model *model, uint32_t f, const struct tr
         if (texts[i].at == NULL) return STATUS_NO_MEMORY;
     }
     const struct additive *additive = &training->fitter.additive;
+    const double *own = additive->effects + training->fitter.binning.first_cell[f];
     double slope = training->fitter.calibration.slope;
-    for (uint32_t c = 0; c < bins_cells(bins); c++)
-        effects[c] = slope * additive->effects[additive->first_cell[f] + c];
+    for (uint32_t c = 0; c < bins_cells(bins); c++) effects[c] = slope * own[c];
     return STATUS_OK;
 }
 
-/* Moves each feature's mean over the training rows into the base. A cell without rows gets the
- * mean, which is 0. The workspace still holds the cells of all rows. */
-static void centre_feature(struct model *model, uint32_t f, const struct training *training) {
-    struct model_feature *feature = &model->features[f];
-    const uint8_t *codes = training->fitter.workspace.codes + f;
-    double held[BIN_CELLS_MAX] = {0}, all = 0, mean = 0;
-    for (size_t i = 0; i < training->set->count; i++) {
-        held[codes[i * model->feature_count]] += training->set->rows[i].weight;
-        all += training->set->rows[i].weight;
-    }
-    for (uint32_t c = 0; c < model_feature_cells(feature); c++)
-        mean += held[c] / all * feature->effects[c];
-    for (uint32_t c = 0; c < model_feature_cells(feature); c++) {
-        feature->effects[c] = held[c] > 0 ? feature->effects[c] - mean : 0;
-        feature->importance += held[c] / all * fabs(feature->effects[c]);
+/* Moves the mean of effects over the training rows into the base, and rounds them. held: weight of
+ * the rows in each cell. A cell without rows gets the mean, which is 0. Returns the mean size. */
+static double centre(struct model *model, double *effects, const double *held, uint32_t cells) {
+    double all = 0, mean = 0, size = 0;
+    for (uint32_t c = 0; c < cells; c++) all += held[c];
+    for (uint32_t c = 0; c < cells; c++) mean += held[c] / all * effects[c];
+    for (uint32_t c = 0; c < cells; c++) {
+        effects[c] = held[c] > 0 ? model_effect_rounded(effects[c] - mean) : 0;
+        size += held[c] / all * fabs(effects[c]);
     }
     model->base += mean;
+    return size;
+}
+
+static void centre_feature(struct model *model, uint32_t f, const struct training *training) {
+    struct model_feature *feature = &model->features[f];
+    const uint8_t *codes = training->fitter.binning.codes + f;
+    double held[BIN_CELLS_MAX] = {0};
+    for (size_t i = 0; i < training->set->count; i++)
+        held[codes[i * model->feature_count]] += training->set->rows[i].weight;
+    feature->importance = centre(model, feature->effects, held, model_feature_cells(feature));
+}
+
+/* Copies a pair. Its effects are 0 on average over the rows of each part, and 0 where too few
+ * customers are, so that nothing is left to centre. */
+static enum status copy_pair(struct model *model, struct model_pair *out, const struct pair *pair,
+                             const struct training *training) {
+    const struct pairs *pairs = &training->fitter.additive.pairs;
+    const struct side *sides[] = {&pairs->sides[pair->left], &pairs->sides[pair->right]};
+    const uint32_t features[] = {pair->left, pair->right};
+    uint8_t *parts[2];
+    for (int k = 0; k < 2; k++) {
+        uint32_t cells = model_feature_cells(&model->features[features[k]]);
+        parts[k] = arena_alloc(&model->arena, cells);
+        if (parts[k] == NULL) return STATUS_NO_MEMORY;
+        memcpy(parts[k], sides[k]->part, cells);
+    }
+    uint32_t cells = pair_cells(pairs, pair);
+    *out = (struct model_pair){.left = pair->left,
+                               .right = pair->right,
+                               .left_parts = sides[0]->parts,
+                               .right_parts = sides[1]->parts,
+                               .left_part = parts[0],
+                               .right_part = parts[1],
+                               .evidence = pair->evidence,
+                               .effects = arena_calloc(&model->arena, cells, sizeof(double))};
+    if (out->effects == NULL) return STATUS_NO_MEMORY;
+    double slope = training->fitter.calibration.slope, all = 0;
+    for (uint32_t c = 0; c < cells; c++)
+        out->effects[c] = model_effect_rounded(slope * pair->effects[c]);
+    const uint8_t *codes = training->fitter.binning.codes;
+    for (size_t i = 0; i < training->set->count; i++) {
+        uint32_t cell = pair_cell(pairs, pair, codes + i * model->feature_count);
+        double weight = training->set->rows[i].weight;
+        out->importance += weight * fabs(out->effects[cell]);
+        all += weight;
+    }
+    out->importance /= all;
+    return STATUS_OK;
+}
+
+static enum status copy_pairs(struct model *model, const struct training *training) {
+    const struct additive *additive = &training->fitter.additive;
+    model->pairs = arena_calloc(&model->arena, additive->pair_count + 1, sizeof *model->pairs);
+    if (model->pairs == NULL) return STATUS_NO_MEMORY;
+    for (uint32_t k = 0; k < additive->pair_count; k++) {
+        enum status status =
+            copy_pair(model, &model->pairs[k], &additive->pairs.pairs[k], training);
+        if (status != STATUS_OK) return status;
+    }
+    model->pair_count = additive->pair_count;
+    model->base = model_effect_rounded(model->base);
+    return STATUS_OK;
 }
 
 static enum status copy_features(struct model *model, const struct training *training) {
@@ -114,37 +170,49 @@ static enum status copy_features(struct model *model, const struct training *tra
     const struct calibration *calibration = &training->fitter.calibration;
     model->base = calibration->slope * training->fitter.additive.intercept + calibration->base;
     for (uint32_t f = 0; f < model->feature_count; f++) centre_feature(model, f, training);
-    return STATUS_OK;
+    return copy_pairs(model, training);
 }
 
-static enum status train_fit(struct model *model, struct training *training, uint32_t split_count) {
-    size_t count = training->set->count;
-    enum status status = table_init(&training->table, training->set);
-    if (status == STATUS_OK)
-        status = fitter_init(&training->fitter, &training->table, training->seed);
-    training->fitter.workspace.work = training->work;
-    if (status == STATUS_OK)
-        status = rolling_run(&training->rolling, &training->fitter, split_count);
-    if (status != STATUS_OK) return status;
+static enum model_basis basis_of(const struct rolling *rolling) {
+    if (rolling->by_folds) return rolling->searched ? MODEL_BY_FOLDS : MODEL_OUT_OF_FOLD;
+    if (rolling->split_count < 2) return MODEL_OUT_OF_FOLD;
+    return rolling->searched ? MODEL_ROLLING : MODEL_UNSEARCHED;
+}
+
+static void keep_facts(struct model *model, const struct training *training) {
     const struct rolling *rolling = &training->rolling;
-    status = fitter_fit(&training->fitter, training->rows, count, rolling->ridge);
+    const struct fitter *fitter = &training->fitter;
+    struct model_facts *facts = &model->facts;
+    facts->basis = basis_of(rolling);
+    facts->split_count = rolling->split_count;
+    facts->passes = fitter->additive.passes;
+    facts->slope_ridge = rolling->ridge.slope;
+    facts->bin_ridge = rolling->ridge.bin;
+    facts->pair_ridge = fitter->additive.pair_count > 0 ? rolling->ridge.pair : 0;
+    facts->pairs_tried = fitter->additive.pairs.tried;
+    facts->calibration_slope = fitter->calibration.slope;
+    facts->calibration_base = fitter->calibration.base;
+}
+
+static enum status train_fit(struct model *model, struct training *training,
+                             const struct learn_options *options) {
+    size_t count = training->set->count;
+    struct fitter *fitter = &training->fitter;
+    const struct rolling *rolling = &training->rolling;
+    enum status status = table_init(&training->table, training->set);
+    if (status == STATUS_OK) status = fitter_init(fitter, &training->table);
+    fitter->work = training->work;
+    if (status == STATUS_OK)
+        status =
+            rolling_run(&training->rolling, fitter, options->split_count, !options->without_pairs);
+    if (status == STATUS_OK) status = fitter_cut(fitter, training->rows, count);
+    if (status == STATUS_OK)
+        status = fitter_fit(fitter, training->rows, count, rolling->ridge, LOGISTIC_TOLERANCE);
     if (status != STATUS_OK) return status;
-    const struct calibration *calibration = &training->fitter.calibration;
-    model->facts.basis = rolling->split_count < 2 ? MODEL_OUT_OF_FOLD
-                         : rolling->searched      ? MODEL_ROLLING
-                                                  : MODEL_UNSEARCHED;
-    model->facts.split_count = rolling->split_count;
-    model->facts.passes = logistic_passes(count);
-    model->facts.slope_ridge = rolling->ridge.slope;
-    model->facts.bin_ridge = rolling->ridge.bin;
-    model->facts.calibration_slope = calibration->slope;
-    model->facts.calibration_base = calibration->base;
-    if (model->facts.basis == MODEL_OUT_OF_FOLD) {
-        const struct fitter *fitter = &training->fitter;
-        for (size_t i = 0; i < fitter->scored_count; i++) {
-            training->propensity[i] =
-                propensity_of(calibration->slope * fitter->scores[i] + calibration->base);
-        }
+    keep_facts(model, training);
+    if (rolling->count == 0) {
+        for (size_t i = 0; i < fitter->scored_count; i++)
+            training->propensity[i] = fitter_left_out(fitter, i);
         status = measure(training, fitter->scored, fitter->scored_count, model);
     } else {
         memcpy(training->propensity, rolling->propensity,
@@ -198,7 +266,7 @@ enum status model_train(struct model **out, const struct training_set *set,
     if (status == STATUS_OK) {
         model->facts.label_delay_ms = options->label_delay_ms;
         model->facts.text_groups_min = LEARN_TEXT_GROUPS_MIN;
-        status = can_learn(set, &model->facts) ? train_fit(model, &training, options->split_count)
+        status = can_learn(set, &model->facts) ? train_fit(model, &training, options)
                                                : train_base_rate(model, &training);
     }
     release(&training);
@@ -215,12 +283,14 @@ enum status model_train(struct model **out, const struct training_set *set,
 static enum status fit_alike(struct model *model, struct training *training,
                              const struct model *like) {
     size_t count = training->set->count;
-    struct ridge ridge = {like->facts.slope_ridge, like->facts.bin_ridge};
+    struct ridge ridge = {like->facts.slope_ridge, like->facts.bin_ridge, like->facts.pair_ridge};
+    struct fitter *fitter = &training->fitter;
     enum status status = table_init(&training->table, training->set);
+    if (status == STATUS_OK) status = fitter_init(fitter, &training->table);
+    fitter->work = training->work;
+    if (status == STATUS_OK) status = fitter_cut(fitter, training->rows, count);
     if (status == STATUS_OK)
-        status = fitter_init(&training->fitter, &training->table, training->seed);
-    training->fitter.workspace.work = training->work;
-    if (status == STATUS_OK) status = fitter_fit(&training->fitter, training->rows, count, ridge);
+        status = fitter_fit(fitter, training->rows, count, ridge, LOGISTIC_SEARCH_TOLERANCE);
     if (status != STATUS_OK) return status;
     model->facts.basis = like->facts.basis;
     return copy_features(model, training);

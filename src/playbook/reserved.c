@@ -77,13 +77,15 @@ static bool add_messages(struct reader *reader, const struct yaml_node *nowhere)
                               VALUE_TEXT, STRENGTH_DECLARED) != NULL;
 }
 
-/* Adds the traits that spoke most for the first rank of a decision, and their values, of any type.
- */
+/* Adds the traits that spoke most for the first rank of a decision, and their values, of any type;
+ * of a pair, the other trait, too. */
 static bool add_because(struct reader *reader, const struct yaml_node *nowhere) {
     struct property_entry *because = names_add_property(
         reader, nowhere, EVENT_DECISION_MADE, TEXT("because"), VALUE_LIST, STRENGTH_DECLARED);
     return because != NULL &&
-           names_add_field(reader, nowhere, because, TEXT("trait"), VALUE_TEXT, STRENGTH_DECLARED);
+           names_add_field(reader, nowhere, because, TEXT("trait"), VALUE_TEXT,
+                           STRENGTH_DECLARED) &&
+           names_add_field(reader, nowhere, because, TEXT("with"), VALUE_TEXT, STRENGTH_DECLARED);
 }
 
 /* What a decision was made from, and what was held then. */

@@ -364,6 +364,42 @@ static void add_trees(struct model *model) {
     model->trees = part;
 }
 
+static uint8_t *random_parts(struct model *model, uint32_t feature, uint32_t *parts) {
+    uint32_t cells = model_feature_cells(&model->features[feature]);
+    uint8_t *part = arena_calloc(&model->arena, cells, 1);
+    must(part != NULL, "no memory");
+    *parts = 1 + below(4);
+    for (uint32_t c = 0; c < cells; c++) part[c] = (uint8_t)below(*parts);
+    return part;
+}
+
+/* Rows of noise teach no pairs: these come by hand, in order of their features. */
+static void give_pairs(struct model *model) {
+    uint32_t chance = 1 + below(6);
+    model->pairs = arena_calloc(&model->arena, LEARN_PAIRS_MAX, sizeof *model->pairs);
+    must(model->pairs != NULL, "no memory");
+    model->base = model_effect_rounded(model->base);
+    for (uint32_t f = 0; f < model->feature_count; f++) {
+        struct model_feature *feature = &model->features[f];
+        for (uint32_t c = 0; c < model_feature_cells(feature); c++)
+            feature->effects[c] = model_effect_rounded(feature->effects[c]);
+    }
+    for (uint32_t left = 0; left < model->feature_count; left++) {
+        for (uint32_t right = left + 1; right < model->feature_count; right++) {
+            if (below(chance) > 0 || model->pair_count == LEARN_PAIRS_MAX) continue;
+            struct model_pair *pair = &model->pairs[model->pair_count++];
+            *pair = (struct model_pair){.left = left, .right = right};
+            pair->left_part = random_parts(model, left, &pair->left_parts);
+            pair->right_part = random_parts(model, right, &pair->right_parts);
+            uint32_t cells = pair->left_parts * pair->right_parts;
+            pair->effects = arena_calloc(&model->arena, cells, sizeof *pair->effects);
+            must(pair->effects != NULL, "no memory");
+            for (uint32_t c = 0; c < cells; c++)
+                pair->effects[c] = model_effect_rounded(random_normal(&random_state));
+        }
+    }
+}
+
 static struct model *random_model(const struct playbook *playbook) {
     const struct model_rule *rule = &playbook->models[0];
     uint32_t count = trainer_rule_width(rule), own = below(3);
@@ -396,6 +432,7 @@ static struct model *random_model(const struct playbook *playbook) {
     struct learn_options options = {.seed = 5};
     must(model_train(&model, set, &options, NULL) == STATUS_OK, "no model");
     training_set_destroy(set);
+    if (below(3) > 0) give_pairs(model);
     if (below(3) == 0) add_trees(model);
     return model;
 }
@@ -571,6 +608,26 @@ static bool packed_trace_tells(struct decider *decider, const struct decision *d
     return good;
 }
 
+/* The reasons of the first rank are those of its whole score that the rule's features have. */
+static bool reasons_are_the_models(struct decider *decider, const struct decision *decision) {
+    struct model_reason told[REASONS_MAX], all[LEARN_FEATURES_MAX];
+    if (decision->ranked_count == 0) return true;
+    const struct treatment *first = decision_treatment(decision, decision->ranked[0]);
+    const struct model *model = model_of_action(decider, first->action);
+    if (model == NULL) return true;
+    uint32_t width = trainer_rule_width(&decider->data->playbook->models[first->action->model]);
+    uint32_t count = reasons_of(decider, first, told), at = 0;
+    uint32_t found = model_reasons(model, decider->features, all, LEARN_FEATURES_MAX);
+    bool good = true;
+    for (uint32_t i = 0; i < found && at < REASONS_MAX; i++) {
+        if (all[i].log_odds < 0 || all[i].feature >= width) continue;
+        good &= at < count && same_bits(told[at].log_odds, all[i].log_odds);
+        at++;
+    }
+    if (!good || at != count) printf("the model has other reasons\n");
+    return good && at == count;
+}
+
 struct trial {
     struct scene scene;
     struct profile *profile;
@@ -614,6 +671,7 @@ static bool decide_at(struct trial *trial, uint32_t customer, int64_t t_ms) {
     bool good = compare(&trial->plain, &timeline, &trial->decision,
                         scene_treatments_at(&trial->scene, t_ms)) &&
                 packed_trace_tells(trial->decider, &trial->decision) &&
+                reasons_are_the_models(trial->decider, &trial->decision) &&
                 best_are_placed(&trial->decision);
     source->ops->reader_close(reader);
     return good;

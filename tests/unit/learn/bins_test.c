@@ -96,8 +96,7 @@ static void no_bin_is_small(void **state) {
         trial_fit(&trial, FEATURE_NUMBER, values, count);
         uint32_t held[BIN_CELLS_MAX] = {0};
         uint8_t *codes = memory_alloc(count + 1);
-        bins_encode(&trial.bins, &trial.table.columns[0], trial.rows, count, &trial.scratch, codes,
-                    1);
+        bins_encode(&trial.bins, &trial.table.columns[0], count, &trial.scratch, codes, 1);
         for (uint32_t i = 0; i < count; i++) held[codes[i]]++;
         for (uint32_t c = 0; c < trial.bins.known && trial.bins.known > 1; c++)
             assert_true(held[c] >= BIN_ROWS_MIN);
@@ -115,7 +114,7 @@ static void a_missing_or_infinite_value_is_missing(void **state) {
     struct trial trial;
     trial_fit(&trial, FEATURE_NUMBER, values, 6);
     uint8_t codes[6];
-    bins_encode(&trial.bins, &trial.table.columns[0], trial.rows, 6, &trial.scratch, codes, 1);
+    bins_encode(&trial.bins, &trial.table.columns[0], 6, &trial.scratch, codes, 1);
     for (int i = 0; i < 4; i++) assert_int_equal(codes[i], trial.bins.known);
     assert_int_equal(codes[4], codes[5]);
     assert_int_equal(trial.table.columns[0].distinct, 1);
@@ -146,7 +145,7 @@ static void rare_texts_share_a_bin(void **state) {
     struct trial trial;
     trial_fit_groups(&trial, FEATURE_TEXT, values, groups, ROWS);
     assert_int_equal(trial.bins.known, BIN_TEXTS_MAX);
-    bins_encode(&trial.bins, &trial.table.columns[0], trial.rows, ROWS, &trial.scratch, codes, 1);
+    bins_encode(&trial.bins, &trial.table.columns[0], ROWS, &trial.scratch, codes, 1);
     int held = 0;
     for (int i = 0; i < ROWS; i++) {
         if (codes[i] < BIN_TEXTS_MAX) {

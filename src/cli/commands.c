@@ -78,8 +78,11 @@ const struct command cli_commands[] = {
      "Learns from the treatments of the actions that use the model. Every row sees only what was "
      "known at the moment of its treatment. Settings are chosen on rolling splits in time where "
      "there are rows enough; the answer says what the figures were measured on, and what is no row "
-     "and why.\n\n"
-     "  attune train redeem --until 2017-10-01\n",
+     "and why. A lifetime model is fitted to the orders as they were known at one date after the "
+     "other, up to --until. Without MODEL all are trained, lifetime models first, since traits "
+     "read them.\n\n"
+     "  attune train redeem --until 2017-10-01\n"
+     "  attune train shop --until 2017-10-01   the lifetime model\n",
      0, 1, command_train},
     {"evaluate", "MODEL", "how good a model is on treatments that it never saw",
      "from until out against json threads nice",

@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "cli/job.h"
+#include "cli/lifetimes.h"
 #include "cli/out_file.h"
 #include "engine/answer/report_json.h"
 
@@ -267,16 +268,50 @@ static int train_one(const struct cli *cli, struct engine *engine, uint32_t rule
     return EXIT_OK;
 }
 
-static int train(const struct cli *cli, struct engine *engine, int64_t until_ms,
-                 struct json_writer *writer) {
+/* The lifetime models first: traits read them, and models learn from traits. */
+static int train_lifetimes(const struct cli *cli, struct engine *engine, int64_t until_ms,
+                           struct json_writer *writer) {
+    const struct playbook *playbook = engine_playbook(engine);
+    int code = EXIT_OK;
+    for (uint32_t i = 0; i < playbook->lifetime_count && code == EXIT_OK; i++) {
+        bool is_asked = cli->word_count == 0 ||
+                        text_equal(playbook->lifetimes[i].name, text_from(cli->words[0]));
+        if (is_asked) code = cli_lifetime_train(cli, engine, i, until_ms, writer);
+    }
+    return code;
+}
+
+static int train_models(const struct cli *cli, struct engine *engine, int64_t until_ms,
+                        struct json_writer *writer) {
     const struct playbook *playbook = engine_playbook(engine);
     if (cli->word_count > 0) {
+        if (cli_lifetime_find(playbook, cli->words[0]) != UINT32_MAX) return EXIT_OK;
         uint32_t rule = find_model(playbook, cli->words[0]);
         return rule != UINT32_MAX ? train_one(cli, engine, rule, until_ms, writer) : EXIT_FAILED;
     }
-    int code = playbook->model_count > 0 ? EXIT_OK : cli_fail_text("the playbook has no models");
+    if (playbook->model_count == 0 && playbook->lifetime_count == 0)
+        return cli_fail_text("the playbook has no models");
+    int code = EXIT_OK;
     for (uint32_t i = 0; i < playbook->model_count && code == EXIT_OK; i++)
         code = train_one(cli, engine, i, until_ms, writer);
+    return code;
+}
+
+/* `writer`: NULL for the screen. */
+static int train(const struct cli *cli, struct engine *engine, int64_t until_ms,
+                 struct json_writer *writer) {
+    if (writer != NULL) {
+        json_write_key(writer, "lifetimes");
+        json_write_array_begin(writer);
+    }
+    int code = train_lifetimes(cli, engine, until_ms, writer);
+    if (writer != NULL) {
+        json_write_array_end(writer);
+        json_write_key(writer, "models");
+        json_write_array_begin(writer);
+    }
+    if (code == EXIT_OK) code = train_models(cli, engine, until_ms, writer);
+    if (writer != NULL) json_write_array_end(writer);
     return code;
 }
 
@@ -287,12 +322,9 @@ int command_train(struct cli *cli) {
     if (engine == NULL) return EXIT_FAILED;
     int code = EXIT_FAILED;
     struct json_writer *writer = cli_json_begin(&json, true);
-    json_write_key(writer, "models");
-    json_write_array_begin(writer);
     bool ok = cli->until != NULL ? cli_time(engine, "until", cli->until, 0, &until_ms)
                                  : cli_at(cli, engine, &until_ms);
     if (ok) code = train(cli, engine, until_ms, cli->json ? writer : NULL);
-    json_write_array_end(writer);
     if (code == EXIT_OK && cli->json)
         code = cli_json_end(&json, stdout);
     else

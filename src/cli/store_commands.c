@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The commands `status`, `fold`, `fsck`, `rebuild` and `backup`. */
 #include "cli/job.h"
+#include "cli/lifetimes.h"
 
 static int finish(struct engine *engine, enum status status, const struct error *error) {
     cli_close(engine);
@@ -40,6 +41,7 @@ static void print_status(struct engine *engine, const struct status_figure *figu
             printf("model               %.*s: not trained yet\n",
                    TEXT_ARG(playbook->models[i].name));
     }
+    for (uint32_t i = 0; i < playbook->lifetime_count; i++) cli_lifetime_status(engine, i);
 }
 
 static void write_models(struct json_writer *writer, struct engine *engine) {
@@ -65,6 +67,11 @@ static void write_models(struct json_writer *writer, struct engine *engine) {
         json_write_yes_no(writer, !trained && engine_model_left_out(engine, i, &entry));
         json_write_object_end(writer);
     }
+    json_write_array_end(writer);
+    json_write_key(writer, "lifetimes");
+    json_write_array_begin(writer);
+    for (uint32_t i = 0; i < playbook->lifetime_count; i++)
+        cli_lifetime_write_status(engine, i, writer);
     json_write_array_end(writer);
 }
 

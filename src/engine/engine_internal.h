@@ -192,6 +192,16 @@ enum status model_version_read(struct model_version **out, struct engine *engine
  * program's log says so. */
 bool model_fits(const struct playbook *playbook, const struct model_rule *rule,
                 const struct model_version *version);
+/* Was it fitted to the orders of the rule? Else a line in the program's log says so. */
+bool lifetime_fits(const struct lifetime_rule *rule, const struct model_version *version);
+/* Writes the next version of that name and puts it in force. `meaning` is what its features, or its
+ * orders, meant. The content, one of the two, is taken, also on failure. The applier's. */
+struct model_content {
+    struct model *model;
+    struct lifetime_series *lifetime;
+};
+enum status models_put(struct engine *engine, struct text name, int64_t until_ms, uint64_t meaning,
+                       const struct model_content *content, struct error *error) MUST_USE;
 void models_tell_unreadable(struct engine *engine, unreadable_fn tell, void *context);
 
 /* Appends an identity change in one frame: its record, a control record (`control`; empty: none),

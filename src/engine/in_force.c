@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "engine/answer/pool.h"
 #include "engine/engine_internal.h"
+#include "engine/lifetimes.h"
 #include "identity/claims.h"
 
 /* ---- playbooks and models that are held ---- */
@@ -33,23 +34,28 @@ void held_playbook_drop(struct held_playbook *playbook) {
 void model_version_drop(struct model_version *version) {
     if (version == NULL || !shared_drop(&version->shared)) return;
     model_destroy(version->model);
+    memory_free(version->lifetime);
     memory_free(version);
 }
 
 struct model_set { /* each by the playbook's model rule */
     struct shared shared;
-    uint32_t count;
+    uint32_t count; /* of the models */
     const struct model **models;
     struct model_entry *entries;
+    /* Behind those of the models, those of the lifetime models. */
     struct model_version **versions;
+    uint32_t version_count;
+    const struct lifetime_series **lifetimes;
 };
 
 static void model_set_drop(struct model_set *set) {
     if (set == NULL || !shared_drop(&set->shared)) return;
-    for (uint32_t i = 0; set->versions != NULL && i < set->count; i++)
+    for (uint32_t i = 0; set->versions != NULL && i < set->version_count; i++)
         model_version_drop(set->versions[i]);
     memory_free((void *)set->models);
     memory_free(set->entries);
+    memory_free((void *)set->lifetimes);
     memory_free((void *)set->versions);
     memory_free(set);
 }
@@ -266,6 +272,14 @@ static bool is_held(void *context, struct customer_id customer, struct text purp
     return engine_holds(engine_of(context), customer, purpose, channel);
 }
 
+static double ask_lifetime(void *context, const struct expr_lifetime_question *question) {
+    const struct in_force *in_force = context;
+    const struct lifetime_series *series = in_force->model_set->lifetimes[question->lifetime];
+    const struct dated_lifetime *fit =
+        series != NULL ? lifetime_series_at(series, question->t_ms) : NULL;
+    return fit != NULL ? lifetime_answer(fit, question) : (double)NAN;
+}
+
 static void fill_customer_data(struct in_force *in_force) {
     struct engine *engine = in_force->engine;
     in_force->data = (struct customer_data){
@@ -289,6 +303,7 @@ static void fill_customer_data(struct in_force *in_force) {
         .identifiers_of_persona = identifiers_of_persona,
         .identifier_text = identifier_text,
         .held = is_held,
+        .lifetime = ask_lifetime,
         .treatments = in_force->lookups->treatments,
     };
     in_force->decider_data = in_force->data;
@@ -410,6 +425,18 @@ const struct lookup_table *in_force_version_table(const struct in_force *in_forc
     return NULL;
 }
 
+struct lifetime_entry in_force_lifetime(const struct in_force *in_force, uint32_t rule) {
+    const struct model_set *set = in_force->model_set;
+    const struct model_version *version = set->versions[set->count + rule];
+    struct lifetime_entry entry = {.name = in_force->playbook->playbook->lifetimes[rule].name};
+    if (version == NULL) return entry;
+    entry.version = version->version;
+    entry.trained_ms = version->trained_ms;
+    entry.until_ms = version->until_ms;
+    entry.series = set->lifetimes[rule];
+    return entry;
+}
+
 /* ---- the next one ---- */
 
 /* The version of a model that the next snapshot has: the change's, the present one, or read. */
@@ -429,17 +456,33 @@ static enum status find_model(struct engine *engine, const struct in_force_chang
     }
     if (change->is_past || named == NULL || named->version == 0) return STATUS_OK;
     const struct model_set *models = present != NULL ? present->model_set : NULL;
-    for (uint32_t i = 0; models != NULL && i < models->count; i++) {
+    for (uint32_t i = 0; models != NULL && i < models->version_count; i++) {
         struct model_version *version = models->versions[i];
         if (version == NULL || version->version != named->version ||
             !text_equal(text_from(version->name), name))
             continue;
-        if (version->model == NULL && change->playbook != NULL) continue; /* try its file again */
+        bool is_read = version->model != NULL || version->lifetime != NULL;
+        if (!is_read && change->playbook != NULL) continue; /* try its file again */
         *out = version;
         shared_hold(&version->shared);
         return STATUS_OK;
     }
     return model_version_read(out, engine, named, error);
+}
+
+static enum status find_lifetimes(struct in_force *in_force, const struct in_force_change *change,
+                                  struct error *error) {
+    const struct playbook *playbook = in_force->playbook->playbook;
+    struct model_set *set = in_force->model_set;
+    for (uint32_t i = 0; i < playbook->lifetime_count; i++) {
+        const struct lifetime_rule *rule = &playbook->lifetimes[i];
+        struct model_version **version = &set->versions[set->count + i];
+        enum status status = find_model(in_force->engine, change, rule->name, version, error);
+        if (status != STATUS_OK) return status;
+        if (*version != NULL && lifetime_fits(rule, *version))
+            set->lifetimes[i] = (*version)->lifetime;
+    }
+    return STATUS_OK;
 }
 
 static enum status find_models(struct in_force *in_force, const struct in_force_change *change,
@@ -450,10 +493,13 @@ static enum status find_models(struct in_force *in_force, const struct in_force_
     if (set == NULL) return STATUS_NO_MEMORY;
     shared_init(&set->shared);
     set->count = count;
+    set->version_count = count + playbook->lifetime_count;
     set->models = memory_calloc(count + 1, sizeof *set->models);
     set->entries = memory_calloc(count + 1, sizeof *set->entries);
-    set->versions = memory_calloc(count + 1, sizeof *set->versions);
-    if (set->models == NULL || set->entries == NULL || set->versions == NULL)
+    set->versions = memory_calloc(set->version_count + 1, sizeof *set->versions);
+    set->lifetimes = memory_calloc(playbook->lifetime_count + 1, sizeof *set->lifetimes);
+    if (set->models == NULL || set->entries == NULL || set->versions == NULL ||
+        set->lifetimes == NULL)
         return STATUS_NO_MEMORY;
     for (uint32_t i = 0; i < count; i++) {
         struct model_version **version = &set->versions[i];
@@ -467,7 +513,7 @@ static enum status find_models(struct in_force *in_force, const struct in_force_
             (struct model_entry){text_from((*version)->name), (*version)->version,
                                  (*version)->trained_ms, (*version)->until_ms, set->models[i]};
     }
-    return STATUS_OK;
+    return find_lifetimes(in_force, change, error);
 }
 
 /* Of the tables all count, also those that the playbook does not read, in order of first sight: it
@@ -478,6 +524,10 @@ static uint64_t hash_of(const struct in_force *in_force, const struct in_force_c
     for (uint32_t i = 0; i < in_force->playbook->playbook->model_count; i++) {
         const struct model_entry *entry = &in_force->model_set->entries[i];
         if (entry->model != NULL) hash = hash_text(entry->name, hash_u64(hash + entry->version));
+    }
+    for (uint32_t i = 0; i < in_force->playbook->playbook->lifetime_count; i++) {
+        struct lifetime_entry entry = in_force_lifetime(in_force, i);
+        if (entry.series != NULL) hash = hash_text(entry.name, hash_u64(hash + entry.version));
     }
     for (size_t i = 0; i < engine->lookup_count; i++) {
         const struct named_lookup *lookup = &engine->lookups[i];

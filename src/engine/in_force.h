@@ -35,6 +35,8 @@
 #include "learn/learn.h"
 
 struct engine;
+struct lifetime_series;
+struct lifetime_entry;
 
 /* ---- what snapshots share ---- */
 
@@ -53,8 +55,10 @@ struct model_version {
     char name[SYMBOL_BYTES_MAX + 1];
     uint32_t version;
     int64_t trained_ms, until_ms;
-    uint64_t features;   /* what its features meant; 0: not said */
-    struct model *model; /* NULL: its file can't be read */
+    uint64_t features; /* what its features meant; 0: not said */
+    /* One of the two. Both NULL: its file can't be read. */
+    struct model *model;
+    struct lifetime_series *lifetime;
 };
 void model_version_drop(struct model_version *version); /* NULL is allowed */
 
@@ -163,6 +167,8 @@ void in_force_swap(struct engine *engine, struct in_force *next);
  * again. The list is borrowed. For rates.c, which does so under its lock. */
 void in_force_add_rates(struct engine *engine, const struct held_playbook *playbook,
                         struct rates_list *list);
+/* By index of playbook->lifetimes (engine/lifetimes.h). */
+struct lifetime_entry in_force_lifetime(const struct in_force *in_force, uint32_t rule);
 /* The version of the model of a rule; NULL: none was trained. */
 const struct model_version *in_force_model_version(const struct in_force *in_force, uint32_t rule);
 

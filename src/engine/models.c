@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "engine/engine_internal.h"
+#include "engine/lifetimes.h"
 
 #define MODEL_BYTES_MAX ((size_t)1 << 30)
 
@@ -29,15 +30,21 @@ static enum status path_of_model(const struct engine *engine, const char *name, 
     return path_of(engine, path, "models/%s@%u.model", name, version);
 }
 
+static enum status decode(struct text bytes, struct model_content *out, struct error *error) {
+    if (lifetime_series_is(bytes)) return lifetime_series_decode(&out->lifetime, bytes, error);
+    return model_decode(&out->model, bytes, error);
+}
+
 static enum status read_model(struct engine *engine, const struct named_model *named,
-                              struct model **out, struct error *error) {
+                              struct model_content *out, struct error *error) {
     char path[PATH_BYTES_MAX];
     struct buffer bytes;
     buffer_init(&bytes);
     enum status status = path_of_model(engine, named->name, named->version, path);
     if (status == STATUS_OK)
         status = file_read_all(engine->fs, path, MODEL_BYTES_MAX, &bytes, error);
-    if (status == STATUS_OK) status = model_decode(out, buffer_text(&bytes), error);
+    *out = (struct model_content){0};
+    if (status == STATUS_OK) status = decode(buffer_text(&bytes), out, error);
     if (status == STATUS_CORRUPT || status == STATUS_NOT_FOUND) {
         status = error_set(error, status, "%s is %s; train it again: attune train %s", path,
                            status == STATUS_CORRUPT ? "damaged" : "missing", named->name);
@@ -63,10 +70,15 @@ enum status model_version_read(struct model_version **out, struct engine *engine
     struct error why = {0};
     *out = version_of(named);
     if (*out == NULL) return STATUS_NO_MEMORY;
-    enum status status = read_model(engine, named, &(*out)->model, &why);
+    struct model_content content;
+    enum status status = read_model(engine, named, &content, &why);
+    (*out)->model = content.model;
+    (*out)->lifetime = content.lifetime;
     if (status == STATUS_OK) return status;
     if (may_do_without(status)) {
-        log_line(LOG_WARNING, "model %s is left out, its goal's base rate is taken: %s",
+        log_line(LOG_WARNING,
+                 "model %s is left out: decisions take the base rate of its goal, and what traits "
+                 "ask of a lifetime model is unknown: %s",
                  named->name, why.text);
         return STATUS_OK;
     }
@@ -124,28 +136,43 @@ bool model_fits(const struct playbook *playbook, const struct model_rule *rule,
     return false;
 }
 
+bool lifetime_fits(const struct lifetime_rule *rule, const struct model_version *version) {
+    if (version->lifetime == NULL && version->model == NULL)
+        return false; /* told when it was read */
+    if (version->lifetime != NULL && version->features == rule->meaning) return true;
+    log_line(LOG_WARNING,
+             "lifetime model %s was fitted to other orders than the playbook's: it is left out "
+             "until it is trained again: attune train %s",
+             version->name, version->name);
+    return false;
+}
+
 void models_tell_unreadable(struct engine *engine, unreadable_fn tell, void *context) {
     const struct in_force *in_force = engine->own;
-    for (uint32_t i = 0; i < in_force->data.playbook->model_count; i++) {
+    uint32_t count = in_force->data.playbook->model_count + in_force->data.playbook->lifetime_count;
+    for (uint32_t i = 0; i < count; i++) {
         const struct model_version *version = in_force_model_version(in_force, i);
         const struct named_model *named =
             version != NULL ? model_named(engine, text_from(version->name), false) : NULL;
-        struct model *model = NULL;
+        struct model_content content;
         struct error why = {0};
-        if (named == NULL || version->model != NULL) continue;
-        if (read_model(engine, named, &model, &why) != STATUS_OK) tell(context, why.text);
-        model_destroy(model);
+        if (named == NULL || version->model != NULL || version->lifetime != NULL) continue;
+        if (read_model(engine, named, &content, &why) != STATUS_OK) tell(context, why.text);
+        model_destroy(content.model);
+        memory_free(content.lifetime);
     }
 }
 
 static enum status write_model(struct engine *engine, const struct named_model *named,
-                               const struct model *model, struct error *error) {
+                               const struct model_version *version, struct error *error) {
     char path[PATH_BYTES_MAX];
     struct buffer bytes;
     buffer_init(&bytes);
     enum status status = folder_make(engine, "models", error);
     if (status == STATUS_OK) status = path_of_model(engine, named->name, named->version, path);
-    if (status == STATUS_OK) status = model_encode(model, &bytes);
+    if (status == STATUS_OK)
+        status = version->lifetime != NULL ? lifetime_series_encode(version->lifetime, &bytes)
+                                           : model_encode(version->model, &bytes);
     if (status == STATUS_OK) status = file_replace(engine->fs, path, bytes.at, bytes.length, error);
     buffer_release(&bytes);
     return status;
@@ -160,7 +187,7 @@ static enum status swap_to(struct engine *engine, struct named_model *named,
     struct buffer record;
     buffer_init(&record);
     enum status status = in_force_next(engine, &change, &in_force, error);
-    if (status == STATUS_OK) status = write_model(engine, next, version->model, error);
+    if (status == STATUS_OK) status = write_model(engine, next, version, error);
     if (status == STATUS_OK) status = control_model(&record, next);
     if (status == STATUS_OK) status = control_append(engine, NULL, buffer_text(&record), error);
     buffer_release(&record);
@@ -171,6 +198,31 @@ static enum status swap_to(struct engine *engine, struct named_model *named,
     *named = *next;
     in_force_swap(engine, in_force);
     return STATUS_OK;
+}
+
+enum status models_put(struct engine *engine, struct text name, int64_t until_ms, uint64_t meaning,
+                       const struct model_content *content, struct error *error) {
+    struct named_model *named = model_named(engine, name, true);
+    struct model_version *version = NULL;
+    struct named_model next;
+    if (named != NULL) {
+        next = *named;
+        next.version++;
+        next.trained_ms = engine_now_ms(engine);
+        next.until_ms = until_ms;
+        next.features = meaning;
+        version = version_of(&next);
+    }
+    if (version == NULL) {
+        model_destroy(content->model);
+        memory_free(content->lifetime);
+        return STATUS_NO_MEMORY;
+    }
+    version->model = content->model;
+    version->lifetime = content->lifetime;
+    enum status status = swap_to(engine, named, &next, version, error);
+    model_version_drop(version);
+    return status;
 }
 
 /* A model that is trained, and the snapshot that it was trained under. */
@@ -185,29 +237,12 @@ struct new_model {
  * meant is that of its own, so it is left out where they mean something else by now. */
 static enum status put_in_force(struct engine *engine, void *context, struct error *error) {
     struct new_model *made = context;
-    struct model *model = made->model;
+    struct model_content content = {.model = made->model};
     made->model = NULL;
     const struct playbook *playbook = made->in_force->data.playbook;
     const struct model_rule *rule = &playbook->models[made->rule];
-    struct named_model *named = model_named(engine, rule->name, true);
-    struct model_version *version = NULL;
-    struct named_model next;
-    if (named != NULL) {
-        next = *named;
-        next.version++;
-        next.trained_ms = engine_now_ms(engine);
-        next.until_ms = made->until_ms;
-        next.features = meaning_of(playbook, rule);
-        version = version_of(&next);
-    }
-    if (version == NULL) {
-        model_destroy(model);
-        return STATUS_NO_MEMORY;
-    }
-    version->model = model;
-    enum status status = swap_to(engine, named, &next, version, error);
-    model_version_drop(version);
-    return status;
+    return models_put(engine, rule->name, made->until_ms, meaning_of(playbook, rule), &content,
+                      error);
 }
 
 static enum status nothing_to_learn(const struct customer_data *data, const struct model_rule *rule,

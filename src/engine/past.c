@@ -123,11 +123,12 @@ static enum status read_model_named(struct engine *engine, struct text word,
     enum status status = model_version_read(&version, engine, &named, error);
     if (status != STATUS_OK) return status;
     models->items[models->count++] = version;
-    return version->model != NULL ? STATUS_OK
-                                  : error_set(error, STATUS_NOT_FOUND,
-                                              "the model of the decision, models/%s@%u.model, "
-                                              "is no longer there, or can't be read",
-                                              named.name, named.version);
+    return version->model != NULL || version->lifetime != NULL
+               ? STATUS_OK
+               : error_set(error, STATUS_NOT_FOUND,
+                           "the model of the decision, models/%s@%u.model, "
+                           "is no longer there, or can't be read",
+                           named.name, named.version);
 }
 
 static enum status read_models(struct engine *engine, struct text names, struct past_models *models,

@@ -315,6 +315,9 @@ struct value aggregate_eval(struct eval *eval, const struct aggregate *aggregate
         return window.cut ? aggregate_of_cut(eval, aggregate, value) : value;
     switch (aggregate->kind) {
     case AGGREGATE_OVERDUE: value = aggregate_overdue(eval, aggregate, window); break;
+    case AGGREGATE_ALIVE:
+    case AGGREGATE_EXPECTED_ORDERS:
+    case AGGREGATE_EXPECTED_VALUE: value = aggregate_of_lifetime(eval, aggregate, window); break;
     case AGGREGATE_DISTINCT: value = aggregate_distinct(eval, aggregate, window); break;
     case AGGREGATE_LIST: value = aggregate_list(eval, aggregate, window); break;
     default: {

@@ -102,6 +102,9 @@ struct value aggregate_visits(struct eval *eval, const struct aggregate *aggrega
                               struct window window);
 struct value aggregate_overdue(struct eval *eval, const struct aggregate *aggregate,
                                struct window window);
+/* Gathers the orders and asks the lifetime model (expr_env.lifetime). */
+struct value aggregate_of_lifetime(struct eval *eval, const struct aggregate *aggregate,
+                                   struct window window);
 struct value aggregate_distinct(struct eval *eval, const struct aggregate *aggregate,
                                 struct window window);
 struct value aggregate_list(struct eval *eval, const struct aggregate *aggregate,

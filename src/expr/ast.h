@@ -81,8 +81,16 @@ enum aggregate_kind {
     AGGREGATE_LIST,
     AGGREGATE_SHARE,
     AGGREGATE_OVERDUE,
+    /* Asked of a lifetime model, whose name stands where others have a selector. */
+    AGGREGATE_ALIVE,
+    AGGREGATE_EXPECTED_ORDERS,
+    AGGREGATE_EXPECTED_VALUE,
     AGGREGATE_KIND_COUNT
 };
+static inline bool aggregate_is_of_lifetime(enum aggregate_kind kind) {
+    return kind == AGGREGATE_ALIVE || kind == AGGREGATE_EXPECTED_ORDERS ||
+           kind == AGGREGATE_EXPECTED_VALUE;
+}
 extern const char *const function_names[FUNCTION_COUNT];
 extern const char *const aggregate_names[AGGREGATE_KIND_COUNT];
 
@@ -123,6 +131,7 @@ struct selector {
     struct node *where;
     enum window_kind window;
     int64_t window_ms, ending_ms;
+    int64_t ahead_ms; /* of a lifetime model: the time from now on that is asked about */
     uint32_t visits;
     /* A list's items are walked, one by one: not for the first or last list as a whole. */
     bool iterates;

@@ -367,7 +367,10 @@ static enum value_type aggregate_type(enum aggregate_kind kind, enum value_type 
     switch (kind) {
     case AGGREGATE_COUNT:
     case AGGREGATE_DISTINCT:
+    case AGGREGATE_ALIVE:
+    case AGGREGATE_EXPECTED_ORDERS:
     case AGGREGATE_OVERDUE: return VALUE_NUMBER;
+    case AGGREGATE_EXPECTED_VALUE: return type;
     case AGGREGATE_EXISTS: return VALUE_YES_NO;
     case AGGREGATE_SINCE: return VALUE_DURATION;
     case AGGREGATE_SHARE:
@@ -425,11 +428,27 @@ static enum status check_aggregate_value(struct checker *checker, struct node *n
     return STATUS_OK;
 }
 
+static enum status check_of_lifetime(struct checker *checker, struct node *node) {
+    enum aggregate_kind kind = (enum aggregate_kind)node->op;
+    struct selector *selector = node->selector;
+    enum status status = resolve_lifetime(checker, node);
+    if (status != STATUS_OK) return status;
+    bool has_value = selector->value_type == VALUE_NUMBER || selector->value_type == VALUE_MONEY;
+    if (selector->property.length > 0 && !has_value)
+        return CHECK_FAIL(checker, selector->start,
+                          "the value of an order is money or a number, and '%.*s' is %s",
+                          TEXT_ARG(selector->property), type_with_article(selector->value_type));
+    node->type = (uint8_t)aggregate_type(kind, selector->value_type);
+    return STATUS_OK;
+}
+
 static enum status check_aggregate(struct checker *checker, struct node *node) {
     if (checker->row)
         return CHECK_FAIL(checker, node->start,
                           "an aggregate can't stand where one event is looked at: make it a trait "
                           "and use its name");
+    if (aggregate_is_of_lifetime((enum aggregate_kind)node->op))
+        return check_of_lifetime(checker, node);
     bool takes_list = node->op == AGGREGATE_FIRST || node->op == AGGREGATE_LAST;
     node->selector->iterates =
         node->selector->field.length > 0 || (node->selector->property.length > 0 && !takes_list);

@@ -30,6 +30,8 @@ enum status check_node(struct checker *checker, struct node *node) MUST_USE;
 enum status resolve_name(struct checker *checker, struct node *node) MUST_USE;
 /* Finds the events, property, list field and column of an aggregate. */
 enum status resolve_selector(struct checker *checker, struct node *node) MUST_USE;
+/* Finds the lifetime model of one of its functions, and which events and property it reads. */
+enum status resolve_lifetime(struct checker *checker, struct node *node) MUST_USE;
 enum status resolve_relation(struct checker *checker, struct node *node) MUST_USE;
 /* Returns the node's source text, at most 60 bytes. */
 struct text source_of(const struct checker *checker, const struct node *node);

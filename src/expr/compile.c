@@ -574,7 +574,9 @@ static enum status emit_aggregate(struct emitter *emitter, const struct node *no
                                   .window = selector->window,
                                   .window_ms = selector->window_ms,
                                   .ending_ms = selector->ending_ms,
-                                  .visits = selector->visits};
+                                  .visits = selector->visits,
+                                  .lifetime = node->index,
+                                  .ahead_ms = selector->ahead_ms};
     bool is_list = aggregate.has_column && aggregate.column_type == VALUE_LIST;
     aggregate.iterates = is_list && selector->iterates;
     if (aggregate.iterates && !aggregate.has_field) aggregate.value_type = VALUE_UNKNOWN;
@@ -598,8 +600,9 @@ static enum status emit_aggregate(struct emitter *emitter, const struct node *no
         status = push(&emitter->parts, sizeof part, &part);
         if (status == STATUS_OK) status = plan_key(emitter, selector, &aggregate);
     }
-    aggregate.may_be_fast = aggregate.rows.type_count == 1 && !aggregate.iterates &&
-                            aggregate.where.kind != SIMPLE_CODE;
+    bool is_of_lifetime = aggregate_is_of_lifetime(aggregate.kind);
+    aggregate.may_be_fast = !is_of_lifetime && aggregate.rows.type_count == 1 &&
+                            !aggregate.iterates && aggregate.where.kind != SIMPLE_CODE;
     struct expr_program *program = emitter->program;
     program->reads_timeline = true;
     int64_t window_ms = selector->window == WINDOW_DURATION ? window_of(selector) : INT64_MAX;

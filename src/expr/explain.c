@@ -141,6 +141,18 @@ static void say_share(struct words *words, const struct selector *selector) {
     say_window(words, selector);
 }
 
+static void say_of_lifetime(struct words *words, const struct node *node) {
+    static const char *const what[AGGREGATE_KIND_COUNT] = {
+        [AGGREGATE_ALIVE] = "the chance that the customer will order again, ever, by ",
+        [AGGREGATE_EXPECTED_ORDERS] = "how many days with an order are expected, by ",
+        [AGGREGATE_EXPECTED_VALUE] = "what orders are expected to be worth, by "};
+    say(words, what[node->op]);
+    say_text(words, node->name);
+    if (node->op == AGGREGATE_ALIVE) return;
+    say(words, ", in the next ");
+    say_literal(words, value_duration(node->selector->ahead_ms));
+}
+
 static void say_aggregate(struct words *words, const struct node *node) {
     static const char *const of_property[AGGREGATE_KIND_COUNT] = {
         [AGGREGATE_SUM] = "the sum of ",
@@ -158,6 +170,10 @@ static void say_aggregate(struct words *words, const struct node *node) {
         [AGGREGATE_SINCE] = "the time since the last ",
         [AGGREGATE_OVERDUE] = "how surprising it is that there was no "};
     const struct selector *selector = node->selector;
+    if (aggregate_is_of_lifetime((enum aggregate_kind)node->op)) {
+        say_of_lifetime(words, node);
+        return;
+    }
     if (node->op == AGGREGATE_SHARE) {
         say_share(words, selector);
         return;

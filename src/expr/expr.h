@@ -51,6 +51,12 @@ struct expr_trait { /* what a trait reads beside the timeline, itself or by othe
     bool of_treatment, of_context;
 };
 
+/* A lifetime model, as the playbook declares it. */
+struct expr_lifetime {
+    uint32_t index;
+    struct text name, event, value; /* value: a property; empty where there is none */
+};
+
 struct expr_schema {
     struct symbols *symbols;
     struct column_set *columns; /* properties that programs use are added here, each once */
@@ -78,6 +84,9 @@ struct expr_schema {
                           const struct text *available, uint32_t available_count,
                           uint32_t *lookup_index, struct text *key, struct expr_name *out);
     enum status (*relation)(void *context, struct text kind, uint32_t *index);
+    /* A lifetime model by its name; with an empty name the only one, STATUS_EXISTS where there are
+     * several. May be NULL: there is none. */
+    enum status (*lifetime)(void *context, struct text name, struct expr_lifetime *out);
     /* context.NAME: what a request says of its moment. May be NULL: there is none. */
     enum status (*context_property)(void *context, struct text name, struct expr_name *out);
     /* Why context.NAME can't stand in what is compiled now, itself or by a trait: "a goal is about
@@ -85,7 +94,7 @@ struct expr_schema {
     const char *context_refused;
     /* Writes all names of a kind, for suggestions and for joins: 'e'vents, 'p'roperties of an
      * event, 'f'ields of the lists of an event, 't'raits, 'a'ttributes, 'r'elations, 'l'ookups,
-     * 'c'ontext properties.
+     * 'c'ontext properties, lifetime 'm'odels.
      * event_type SYMBOL_NONE: of any event. Returns how many it wrote. */
     size_t (*names)(void *context, char kind, uint32_t event_type, struct text *out, size_t max);
     /* Does an event of this type belong to visits? */
@@ -167,6 +176,27 @@ struct expr_spans {
     } spans[EXPR_SPANS_MAX];
 };
 
+/* What a lifetime model reads of a timeline as of t. Orders of one day count as one; days are those
+ * of the playbook's zone, counted from 1970. Orders without a date are none. */
+struct expr_orders {
+    uint32_t days; /* with an order; 0: there is none, and the rest says nothing */
+    int64_t first_day, last_day, today;
+    /* The days behind the first whose orders are worth more than nothing, and what they are worth
+     * together, in major units. Only where the value was asked for. */
+    uint32_t valued_days;
+    double value;
+    /* An order behind the first day was paid in another currency than the playbook's: the value is
+     * not that of all orders. */
+    bool has_other_currency;
+};
+enum lifetime_question { LIFETIME_ALIVE, LIFETIME_EXPECTED_ORDERS, LIFETIME_EXPECTED_VALUE };
+struct expr_lifetime_question {
+    uint32_t lifetime; /* index of the model */
+    enum lifetime_question asks;
+    int64_t ahead_ms, t_ms;
+    const struct expr_orders *orders;
+};
+
 struct expr_answer;
 struct expr_env {
     const struct timeline *timeline;
@@ -187,6 +217,9 @@ struct expr_env {
     /* Evaluates trait `index` on another timeline, inside any RELATION (…). */
     struct value (*related_trait)(void *context, uint32_t index, const struct timeline *timeline,
                                   int64_t t_ms);
+    /* Answers for one customer: a chance, a number of orders, or an amount in major units; NAN
+     * where the model says nothing. NULL: there is no model. */
+    double (*lifetime)(void *context, const struct expr_lifetime_question *question);
     /* By aggregate of the program: its answer where it is known already (expr/keyed.h), or NULL.
      * The array may be NULL. */
     const struct expr_answer *const *answers;

@@ -14,13 +14,22 @@ const char *const function_names[FUNCTION_COUNT] = {
     [FUNCTION_WEEKDAY] = "weekday", [FUNCTION_MONTH] = "month",
 };
 const char *const aggregate_names[AGGREGATE_KIND_COUNT] = {
-    [AGGREGATE_COUNT] = "count",       [AGGREGATE_EXISTS] = "exists",
-    [AGGREGATE_SUM] = "sum",           [AGGREGATE_MIN] = "min",
-    [AGGREGATE_MAX] = "max",           [AGGREGATE_AVG] = "avg",
-    [AGGREGATE_FIRST] = "first",       [AGGREGATE_LAST] = "last",
-    [AGGREGATE_DISTINCT] = "distinct", [AGGREGATE_SINCE] = "since",
-    [AGGREGATE_LIST] = "list",         [AGGREGATE_SHARE] = "share",
+    [AGGREGATE_COUNT] = "count",
+    [AGGREGATE_EXISTS] = "exists",
+    [AGGREGATE_SUM] = "sum",
+    [AGGREGATE_MIN] = "min",
+    [AGGREGATE_MAX] = "max",
+    [AGGREGATE_AVG] = "avg",
+    [AGGREGATE_FIRST] = "first",
+    [AGGREGATE_LAST] = "last",
+    [AGGREGATE_DISTINCT] = "distinct",
+    [AGGREGATE_SINCE] = "since",
+    [AGGREGATE_LIST] = "list",
+    [AGGREGATE_SHARE] = "share",
     [AGGREGATE_OVERDUE] = "overdue",
+    [AGGREGATE_ALIVE] = "alive",
+    [AGGREGATE_EXPECTED_ORDERS] = "expected_orders",
+    [AGGREGATE_EXPECTED_VALUE] = "expected_value",
 };
 
 struct parser {
@@ -287,14 +296,48 @@ static enum status parse_window(struct parser *parser, struct selector *selector
                : FAIL(parser, parser->token.start, "expected a number of visits");
 }
 
-static enum status parse_aggregate(struct parser *parser, enum aggregate_kind kind, uint32_t start,
-                                   struct node **out) {
+static enum status aggregate_make(struct parser *parser, enum aggregate_kind kind, uint32_t start,
+                                  struct node **out) {
     enum status status = node_make(parser, NODE_AGGREGATE, start, out);
     if (status != STATUS_OK) return status;
+    (*out)->op = (uint8_t)kind;
+    (*out)->selector = arena_calloc(parser->lexer.arena, 1, sizeof(struct selector));
+    return (*out)->selector ? STATUS_OK : STATUS_NO_MEMORY;
+}
+
+/* Parses alive(NAME), expected_orders(NAME, 180d) and expected_value(NAME, 180d), from behind '('.
+ * Where the playbook has one lifetime model its name may be left out. */
+static enum status parse_of_lifetime(struct parser *parser, enum aggregate_kind kind,
+                                     uint32_t start, struct node **out) {
+    enum status status = aggregate_make(parser, kind, start, out);
+    if (status != STATUS_OK) return status;
     struct node *node = *out;
-    node->op = (uint8_t)kind;
-    node->selector = arena_calloc(parser->lexer.arena, 1, sizeof(struct selector));
-    if (!node->selector) return STATUS_NO_MEMORY;
+    struct selector *selector = node->selector;
+    selector->events = arena_calloc(parser->lexer.arena, 1, sizeof(struct event_name));
+    if (!selector->events) return STATUS_NO_MEMORY;
+    selector->event_count = 1;
+    selector->start = parser->token.start;
+    bool is_named = parser->token.kind == TOKEN_NAME;
+    if (is_named) {
+        node->name = parser->token.text;
+        status = advance(parser);
+    }
+    if (kind != AGGREGATE_ALIVE) {
+        if (status == STATUS_OK && is_named)
+            status = expect(parser, TOKEN_COMMA, "',' and a duration such as 180d");
+        if (status == STATUS_OK) status = parse_duration(parser, &selector->ahead_ms);
+    }
+    if (status == STATUS_OK) status = expect(parser, TOKEN_CLOSE, "')'");
+    node->end = parser->last_end;
+    return status;
+}
+
+static enum status parse_aggregate(struct parser *parser, enum aggregate_kind kind, uint32_t start,
+                                   struct node **out) {
+    if (aggregate_is_of_lifetime(kind)) return parse_of_lifetime(parser, kind, start, out);
+    enum status status = aggregate_make(parser, kind, start, out);
+    if (status != STATUS_OK) return status;
+    struct node *node = *out;
     status = parse_selector(parser, node->selector);
     if (status == STATUS_OK) status = expect(parser, TOKEN_CLOSE, "'where' or ')'");
     if (status == STATUS_OK) status = parse_window(parser, node->selector);

@@ -106,6 +106,8 @@ struct aggregate {
     enum window_kind window;
     int64_t window_ms, ending_ms;
     uint32_t visits;
+    uint32_t lifetime;    /* index of the lifetime model that is asked */
+    int64_t ahead_ms;     /* and how far ahead */
     bool in_relation;     /* it stands in the condition of a relation */
     bool reads_treatment; /* `where` does */
     /* Where `where` means that the rest holds and that the key of the row or item equals the

@@ -393,3 +393,35 @@ enum status resolve_relation(struct checker *checker, struct node *node) {
     return not_found(checker, node->place, "there is no relation", node->name, "r", NULL,
                      "name it under 'relations:'");
 }
+
+enum status resolve_lifetime(struct checker *checker, struct node *node) {
+    const struct expr_schema *schema = checker->schema;
+    struct selector *selector = node->selector;
+    struct expr_lifetime found = {0};
+    const char *function = aggregate_names[node->op];
+    enum status status = STATUS_NOT_FOUND;
+    if (schema->lifetime) status = schema->lifetime(schema->context, node->name, &found);
+    if (status == STATUS_EXISTS)
+        return CHECK_FAIL(checker, selector->start,
+                          "the playbook has several lifetime models: write which, as %s(NAME%s)",
+                          function, node->op == AGGREGATE_ALIVE ? "" : ", 180d");
+    if (status == STATUS_NOT_FOUND && node->name.length == 0)
+        return CHECK_FAIL(checker, node->start,
+                          "%s needs a lifetime model: write lifetime: { shop: { orders: Order "
+                          "Completed, value: revenue } } at the playbook's top level",
+                          function);
+    if (status == STATUS_NOT_FOUND)
+        return not_found(checker, selector->start, "there is no lifetime model", node->name, "m",
+                         NULL, "name it under 'lifetime:'");
+    if (status != STATUS_OK) return status;
+    if (node->op == AGGREGATE_EXPECTED_VALUE && found.value.length == 0)
+        return CHECK_FAIL(checker, node->start,
+                          "the lifetime model knows no value of an order: write value: and the "
+                          "property of the event that says it");
+    node->index = found.index;
+    node->name = found.name;
+    selector->events->name = found.event;
+    selector->events->start = selector->property_start = selector->start;
+    if (node->op == AGGREGATE_EXPECTED_VALUE) selector->property = found.value;
+    return resolve_selector(checker, node);
+}

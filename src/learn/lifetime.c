@@ -7,7 +7,7 @@
 
 /* Up to so many more repeats the rising products are multiplied out, factor by factor. */
 #define FACTORS_MAX 256
-/* Of the trapezoidal sum: see expected_if_alive. */
+/* Of the trapezoidal sums. */
 #define WIDTH_MAX .45
 #define TERM_MIN  1e-14
 
@@ -112,37 +112,60 @@ static double orders_at(const struct ahead *ahead, double p) {
     return -expm1(-ahead->shape * log1p(py)) / p;
 }
 
-/* The Beta(a, n) density over p = 1/(1 + exp(-w)), by w. */
-struct leaving {
-    double a, n, log_beta;
-};
-static double log_weight(const struct leaving *leaving, double w) {
-    return -leaving->a * log_1_plus_exp(-w) - leaving->n * log_1_plus_exp(w) - leaving->log_beta;
+/* The Beta(a, n) density over w, where p = 1/(1 + exp(-w)), up to a factor that is the caller's. In
+ * w what is summed below is analytic for |Im w| < pi, so the error of the trapezoidal sum falls
+ * exponentially with the number of its points (Trefethen and Weideman, SIAM Review 56, 2014). Their
+ * distance follows the width of the density where that is narrow. */
+static double log_density(double a, double n, double w) {
+    return -a * log_1_plus_exp(-w) - n * log_1_plus_exp(w);
+}
+static double distance_of_points(double a, double n) {
+    return fmin(WIDTH_MAX, sqrt((a + n) / (a * n)) / 2);
 }
 
-/* The mean of orders_at over p, which is Beta(a, n). With its chord c(p) taken off (whose mean is
- * known) what is left vanishes at both ends, so that the integrand decays at least like exp(-|w|),
- * however small a and n are. It is analytic in |Im w| < pi, so the error of the trapezoidal sum
- * falls exponentially with the number of its points (Trefethen and Weideman, SIAM Review 56, 2014).
- * Their distance follows the width of the density where that is narrow. */
-static double expected_if_alive(const struct ahead *ahead, double a, double n) {
-    struct leaving leaving = {a, n, log_gamma(a) + log_gamma(n) - log_gamma(a + n)};
+/* The mean of orders_at over p where both tails of the density fall fast. */
+static double mean_of_bell(const struct ahead *ahead, double a, double n) {
+    double middle = log(a / n), top = log_density(a, n, middle), h = distance_of_points(a, n);
+    double steep = orders_at(ahead, 0) / orders_at(ahead, a / (a + n)), sum = 0, weights = 0;
+    for (int side = -1; side <= 1; side += 2) {
+        for (uint32_t i = side < 0;; i++) {
+            double w = middle + side * (double)i * h;
+            double weight = exp(log_density(a, n, w) - top);
+            sum += weight * orders_at(ahead, 1 / (1 + exp(-w)));
+            weights += weight;
+            if (weight * steep < TERM_MIN) break; /* they only fall from here on */
+        }
+    }
+    return sum / weights;
+}
+
+/* The same where a tail falls slowly. With the chord of orders_at taken off (whose mean is known)
+ * what is left vanishes at both ends, so that the terms fall at least like exp(-|w|), however small
+ * a and n are. */
+static double mean_beside_chord(const struct ahead *ahead, double a, double n) {
+    double log_beta = log_gamma(a) + log_gamma(n) - log_gamma(a + n);
     double first = orders_at(ahead, 0), last = orders_at(ahead, 1), sum = 0;
-    double middle = log((a + 1) / (n + 1));
-    double h = fmin(WIDTH_MAX, sqrt((a + n + 2) / ((a + 1) * (n + 1))) / 2);
-    double chord = (first * n + last * a) / (a + n);
+    double middle = log((a + 1) / (n + 1)), h = distance_of_points(a + 1, n + 1);
     /* A bound of what is summed, in units of the result, is weight * p * q * steep. */
     double steep = first * (1 + ahead->shape * ahead->y) / orders_at(ahead, a / (a + n));
     for (int side = -1; side <= 1; side += 2) {
         for (uint32_t i = side < 0;; i++) {
             double w = middle + side * (double)i * h;
             double p = 1 / (1 + exp(-w)), q = 1 / (1 + exp(w));
-            double weight = exp(log_weight(&leaving, w));
+            double weight = exp(log_density(a, n, w) - log_beta);
             sum += weight * (orders_at(ahead, p) - first * q - last * p);
-            if (weight * fmin(p, q) * steep < TERM_MIN) break; /* they only fall from here on */
+            if (weight * fmin(p, q) * steep < TERM_MIN) break;
         }
     }
-    return chord + h * sum;
+    return (first * n + last * a) / (a + n) + h * sum;
+}
+
+/* orders_at is convex in p, so the mean lies between its value at the mean p and its chord;
+ * rounding must not leave that. */
+static double expected_if_alive(const struct ahead *ahead, double a, double n) {
+    double mean = a >= 1 && n >= 1 ? mean_of_bell(ahead, a, n) : mean_beside_chord(ahead, a, n);
+    double chord = (orders_at(ahead, 0) * n + orders_at(ahead, 1) * a) / (a + n);
+    return fmin(chord, fmax(mean, orders_at(ahead, a / (a + n))));
 }
 
 double lifetime_expected(const struct lifetime *lifetime, const struct lifetime_history *history,

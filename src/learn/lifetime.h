@@ -110,6 +110,9 @@ struct spend_fit {
     double customers;
     uint32_t steps;
 };
+/* Sorts the histories and joins those that are alike, so that the order in which customers came
+ * changes no bit of a fit. Returns how many are left. */
+size_t spend_group(struct spend_history *histories, size_t count);
 /* Fits. STATUS_INVALID, with the cause, where a history is none, or with fewer than
  * LIFETIME_REPEATERS_MIN customers. */
 enum status spend_fit(const struct spend_history *histories, size_t count, struct spend_fit *out,

@@ -35,6 +35,25 @@ size_t lifetime_group(struct lifetime_history *histories, size_t count) {
     return groups + 1;
 }
 
+static int compare_spends(const void *left, const void *right) {
+    const struct spend_history *a = left, *b = right;
+    if (a->orders != b->orders) return a->orders < b->orders ? -1 : 1;
+    return (a->mean > b->mean) - (a->mean < b->mean);
+}
+
+size_t spend_group(struct spend_history *histories, size_t count) {
+    size_t groups = 0;
+    if (count == 0) return 0;
+    qsort(histories, count, sizeof *histories, compare_spends);
+    for (size_t i = 1; i < count; i++) {
+        if (compare_spends(&histories[groups], &histories[i]) == 0)
+            histories[groups].customers += histories[i].customers;
+        else
+            histories[++groups] = histories[i];
+    }
+    return groups + 1;
+}
+
 /* ---- what may be fitted ---- */
 
 static bool is_history(const struct lifetime_history *history) {
@@ -78,29 +97,62 @@ static enum status check_histories(const struct lifetime_history *histories, siz
 
 /* ---- the fit ---- */
 
+/* The parameters' logarithms as sums of the coordinates that are searched. Where all customers are
+ * alike, two parameters grow without end and only their ratio counts, so each ratio is a coordinate
+ * of its own: what does not matter then does not disturb what does. */
+typedef double coordinates[NEWTON_PARAMETERS_MAX][NEWTON_PARAMETERS_MAX];
+static const coordinates of_lifetime = {[LIFETIME_R] = {1, 0, 0, 0},
+                                        [LIFETIME_ALPHA] = {1, 1, 0, 0},
+                                        [LIFETIME_A] = {0, 0, 1, 0},
+                                        [LIFETIME_B] = {0, 0, 1, 1}};
+/* The mean value of an order is about p gamma / q. */
+static const coordinates of_spend = {
+    [SPEND_P] = {1, 0, 0}, [SPEND_Q] = {0, 1, 0}, [SPEND_GAMMA] = {-1, 1, 1}};
+
 struct sample {
     const void *histories;
     size_t count;
-    double unit; /* of the parameter that is a time or a value */
+    double unit;         /* of the parameter that is a time or a value … */
+    uint32_t with_unit;  /* … which is this one */
+    uint32_t parameters; /* how many */
+    const double (*map)[NEWTON_PARAMETERS_MAX];
 };
+
+static void parameters_at(const struct sample *sample, const double *at, double *parameters) {
+    for (uint32_t p = 0; p < sample->parameters; p++) {
+        double log_parameter = 0;
+        for (uint32_t c = 0; c < sample->parameters; c++)
+            log_parameter += sample->map[p][c] * at[c];
+        parameters[p] = exp(log_parameter) * (p == sample->with_unit ? sample->unit : 1);
+    }
+}
+
+/* From the gradient by the parameters to that of the negative by the coordinates. */
+static void turn_gradient(const struct sample *sample, const double *parameters, double *gradient) {
+    double by_log[NEWTON_PARAMETERS_MAX];
+    for (uint32_t p = 0; p < sample->parameters; p++) by_log[p] = gradient[p] * parameters[p];
+    for (uint32_t c = 0; c < sample->parameters; c++) {
+        gradient[c] = 0;
+        for (uint32_t p = 0; p < sample->parameters; p++)
+            gradient[c] -= sample->map[p][c] * by_log[p];
+    }
+}
 
 static double lifetime_value(const void *context, const double *at, double *gradient) {
     const struct sample *sample = context;
     struct lifetime lifetime;
-    for (int p = 0; p < LIFETIME_PARAMETERS; p++) lifetime.parameters[p] = exp(at[p]);
-    lifetime.parameters[LIFETIME_ALPHA] *= sample->unit;
+    parameters_at(sample, at, lifetime.parameters);
     double value = lifetime_log_likelihood(&lifetime, sample->histories, sample->count, gradient);
-    for (int p = 0; p < LIFETIME_PARAMETERS; p++) gradient[p] *= -lifetime.parameters[p];
+    turn_gradient(sample, lifetime.parameters, gradient);
     return -value;
 }
 
 static double spend_value(const void *context, const double *at, double *gradient) {
     const struct sample *sample = context;
     struct spend spend;
-    for (int p = 0; p < SPEND_PARAMETERS; p++) spend.parameters[p] = exp(at[p]);
-    spend.parameters[SPEND_GAMMA] *= sample->unit;
+    parameters_at(sample, at, spend.parameters);
     double value = spend_log_likelihood(&spend, sample->histories, sample->count, gradient);
-    for (int p = 0; p < SPEND_PARAMETERS; p++) gradient[p] *= -spend.parameters[p];
+    turn_gradient(sample, spend.parameters, gradient);
     return -value;
 }
 
@@ -123,19 +175,32 @@ static enum status fit_from(const struct newton_problem *problem,
                              "parameters");
 }
 
-static void tell_fitted(const struct newton_result *result, uint32_t parameter, double unit,
-                        struct fitted *out) {
-    double spread = NORMAL_95 * sqrt(result->variance[parameter]);
-    out->value = exp(result->at[parameter]) * unit;
-    out->is_extreme = result->is_at_bound[parameter] || !(spread < LOG_SPREAD_MAX);
-    out->low = out->is_extreme ? (double)NAN : out->value * exp(-spread);
-    out->high = out->is_extreme ? (double)NAN : out->value * exp(spread);
+static void tell_fitted(const struct sample *sample, const struct newton_result *result,
+                        const double *parameters, struct fitted *out) {
+    for (uint32_t p = 0; p < sample->parameters; p++) {
+        const double *map = sample->map[p];
+        double variance = 0;
+        out[p] = (struct fitted){.value = parameters[p]};
+        for (uint32_t i = 0; i < sample->parameters; i++) {
+            out[p].is_extreme |= fabs(map[i]) > 0 && result->is_at_bound[i];
+            for (uint32_t j = 0; j < sample->parameters; j++)
+                variance += map[i] * map[j] * result->covariance[i][j];
+        }
+        double spread = NORMAL_95 * sqrt(variance);
+        out[p].is_extreme |= !(spread < LOG_SPREAD_MAX);
+        out[p].low = out[p].is_extreme ? (double)NAN : out[p].value * exp(-spread);
+        out[p].high = out[p].is_extreme ? (double)NAN : out[p].value * exp(spread);
+    }
 }
 
 enum status lifetime_fit(const struct lifetime_history *histories, size_t count,
                          struct lifetime_fit *out, struct error *error) {
-    static const double starts[][NEWTON_PARAMETERS_MAX] = {{0, -1, -.5, .5}, {1, 0, -3, 0}};
-    struct sample sample = {.histories = histories, .count = count};
+    static const double starts[][NEWTON_PARAMETERS_MAX] = {{0, -1, -.5, 1}, {1, -1, -3, 3}};
+    struct sample sample = {.histories = histories,
+                            .count = count,
+                            .with_unit = LIFETIME_ALPHA,
+                            .parameters = LIFETIME_PARAMETERS,
+                            .map = of_lifetime};
     struct newton_result best = {0};
     *out = (struct lifetime_fit){.groups = count};
     enum status status = check_histories(histories, count, out, &sample.unit, error);
@@ -143,10 +208,8 @@ enum status lifetime_fit(const struct lifetime_history *histories, size_t count,
     struct newton_problem problem = {LIFETIME_PARAMETERS, LOG_BOUND, &sample, lifetime_value};
     status = fit_from(&problem, starts, sizeof starts / sizeof *starts, &best, error);
     if (status != STATUS_OK) return status;
-    for (uint32_t p = 0; p < LIFETIME_PARAMETERS; p++) {
-        tell_fitted(&best, p, p == LIFETIME_ALPHA ? sample.unit : 1, &out->fitted[p]);
-        out->lifetime.parameters[p] = out->fitted[p].value;
-    }
+    parameters_at(&sample, best.at, out->lifetime.parameters);
+    tell_fitted(&sample, &best, out->lifetime.parameters, out->fitted);
     out->log_likelihood = -best.value;
     out->steps = best.steps;
     return STATUS_OK;
@@ -179,8 +242,12 @@ static enum status check_spends(const struct spend_history *histories, size_t co
 
 enum status spend_fit(const struct spend_history *histories, size_t count, struct spend_fit *out,
                       struct error *error) {
-    static const double starts[][NEWTON_PARAMETERS_MAX] = {{1, 1, 0}, {2, 2, 2}};
-    struct sample sample = {.histories = histories, .count = count};
+    static const double starts[][NEWTON_PARAMETERS_MAX] = {{1, 1, 0}, {2, 2, 0}};
+    struct sample sample = {.histories = histories,
+                            .count = count,
+                            .with_unit = SPEND_GAMMA,
+                            .parameters = SPEND_PARAMETERS,
+                            .map = of_spend};
     struct newton_result best = {0};
     *out = (struct spend_fit){0};
     enum status status = check_spends(histories, count, out, &sample.unit, error);
@@ -188,10 +255,8 @@ enum status spend_fit(const struct spend_history *histories, size_t count, struc
     struct newton_problem problem = {SPEND_PARAMETERS, LOG_BOUND, &sample, spend_value};
     status = fit_from(&problem, starts, sizeof starts / sizeof *starts, &best, error);
     if (status != STATUS_OK) return status;
-    for (uint32_t p = 0; p < SPEND_PARAMETERS; p++) {
-        tell_fitted(&best, p, p == SPEND_GAMMA ? sample.unit : 1, &out->fitted[p]);
-        out->spend.parameters[p] = out->fitted[p].value;
-    }
+    parameters_at(&sample, best.at, out->spend.parameters);
+    tell_fitted(&sample, &best, out->spend.parameters, out->fitted);
     out->log_likelihood = -best.value;
     out->steps = best.steps;
     return STATUS_OK;

@@ -10,6 +10,7 @@
 #define DAMPING_MAX     1e12
 #define DAMPING_SMALL   1e-3 /* with less, the step is Newton's */
 #define DECREASE_MIN    1e-9
+#define ROUNDING        1e-10 /* of a sum of many logarithms */
 #define SIZE            NEWTON_PARAMETERS_MAX
 
 struct point {
@@ -108,7 +109,8 @@ static bool take_step(const struct newton_problem *problem, struct point *point,
         if (!factor(hessian, *damping, problem->count, lower)) continue;
         solve(lower, problem->count, gradient, step);
         double fall = step_to(problem, point, gradient, step, &next);
-        *converged = fall < DECREASE_MIN && *damping < DAMPING_SMALL;
+        double small = DECREASE_MIN + ROUNDING * fabs(point->value);
+        *converged = fall < small && *damping < DAMPING_SMALL;
         evaluate(problem, &next);
         if (!(next.value < point->value)) {
             if (*converged) return false;
@@ -121,8 +123,8 @@ static bool take_step(const struct newton_problem *problem, struct point *point,
     return false;
 }
 
-static void tell_variances(const struct newton_problem *problem, const struct point *point,
-                           struct newton_result *out) {
+static void tell_covariance(const struct newton_problem *problem, const struct point *point,
+                            struct newton_result *out) {
     double hessian[SIZE][SIZE], lower[SIZE][SIZE], gradient[SIZE], column[SIZE];
     hessian_at(problem, point, hessian);
     hold(problem, point, hessian, gradient);
@@ -132,7 +134,8 @@ static void tell_variances(const struct newton_problem *problem, const struct po
         unit[i] = 1;
         if (is_definite) solve(lower, problem->count, unit, column);
         out->is_at_bound[i] = fabs(point->at[i]) >= problem->bound;
-        out->variance[i] = is_definite && !out->is_at_bound[i] ? column[i] : (double)NAN;
+        for (uint32_t j = 0; j < problem->count; j++)
+            out->covariance[i][j] = is_definite ? column[j] : (double)NAN;
     }
 }
 
@@ -148,6 +151,6 @@ bool newton_minimise(const struct newton_problem *problem, const double *start,
         out->steps++;
     memcpy(out->at, point.at, sizeof out->at);
     out->value = point.value;
-    tell_variances(problem, &point, out);
+    tell_covariance(problem, &point, out);
     return true;
 }

@@ -23,12 +23,12 @@ struct newton_problem {
 };
 struct newton_result {
     double at[NEWTON_PARAMETERS_MAX], value;
-    /* The diagonal of the inverse Hessian: of a negative log-likelihood, the variances of the
-     * parameters. NAN where the Hessian is not positive definite, or the parameter is at a bound.
-     */
-    double variance[NEWTON_PARAMETERS_MAX];
+    /* The inverse Hessian: of a negative log-likelihood, the covariance of the parameters, with
+     * those at a bound held there. NAN where the Hessian is not positive definite. */
+    double covariance[NEWTON_PARAMETERS_MAX][NEWTON_PARAMETERS_MAX];
     bool is_at_bound[NEWTON_PARAMETERS_MAX];
-    bool converged; /* the next step would lower the function by less than 1e-9 */
+    /* The next step would lower the function by less than 1e-9, or than rounding does. */
+    bool converged;
     uint32_t steps;
 };
 /* Starts at `start`. False where the function is not defined there. */

@@ -128,6 +128,8 @@ enum wanted { WANTED_ANY, WANTED_YES_NO, WANTED_TIME, WANTED_AMOUNT };
 bool expression_read(struct reader *reader, const struct yaml_node *node, const char *what,
                      enum wanted wanted, uint32_t event_type, struct expr_program **out);
 /* Returns the trait's entry, and compiles its expression where that is not yet done. */
+/* expr_schema.lifetime; `context` is the names. */
+enum status lifetime_find(void *context, struct text name, struct expr_lifetime *out) MUST_USE;
 struct trait_entry *names_trait(const struct names *names, struct text name);
 void trait_compile(struct reader *reader, struct trait_entry *entry);
 

@@ -75,6 +75,7 @@ static void read_all(struct reader *reader, const struct yaml_node *const *top) 
     context_read(reader, top[TOP_CONTEXT]);
     if (reader->status != STATUS_OK) return;
     schema_init(reader->names, &playbook->schema);
+    lifetimes_read(reader, top[TOP_LIFETIME]);
     traits_read(reader, top[TOP_TRAITS]);
     customer_zone_read(reader, top[TOP_CUSTOMER]);
     context_refuse(reader, "a goal is judged by what happened later");
@@ -83,6 +84,7 @@ static void read_all(struct reader *reader, const struct yaml_node *const *top) 
     scenarios_read(reader, top[TOP_SCENARIOS]);
     context_refuse(reader, NULL);
     models_read(reader, top[TOP_MODELS]);
+    lifetimes_check(reader);
     actions_read(reader, top[TOP_ACTIONS], top[TOP_LEVERS]);
     explore_read(reader, top[TOP_EXPLORE]);
     channels_read(reader, top[TOP_CHANNELS]);

@@ -288,6 +288,16 @@ struct model_rule {
     bool without_claims;
     struct place place;
 };
+/* What customers will still be worth (learn/lifetime.h): BG/NBD of the orders, and Gamma-Gamma of
+ * their values where there is one. */
+struct lifetime_rule {
+    struct text name;
+    uint32_t event_type; /* an order */
+    struct text value; /* the property that says what it is worth: money or a number; empty: none */
+    struct expr_program *program; /* reads what the model reads of a timeline */
+    uint64_t meaning;             /* hash of event and value */
+    struct place place;
+};
 
 /* ---- actions, policies ---- */
 struct attribute_rule { /* action.NAME over all actions: one shared index space */
@@ -513,6 +523,8 @@ struct playbook {
     uint32_t goal_count;
     const struct model_rule *models;
     uint32_t model_count;
+    const struct lifetime_rule *lifetimes;
+    uint32_t lifetime_count;
     const struct action *actions;
     uint32_t action_count;
     const struct attribute_rule *attributes;

@@ -51,6 +51,9 @@ bool action_channel_read(struct reader *reader, const struct yaml_node *node, ui
 void placements_begin(struct reader *reader, const struct yaml_node *node);
 void placements_read(struct reader *reader, const struct yaml_node *node);
 void bundles_read(struct reader *reader, const struct yaml_node *node);
+void lifetimes_read(struct reader *reader, const struct yaml_node *node);
+/* Refuses a lifetime model with the name of a model: their files would have one name. */
+void lifetimes_check(struct reader *reader);
 void context_read(struct reader *reader, const struct yaml_node *node);
 /* Until the next call context.NAME is refused in what is compiled, for this reason (NULL: it is
  * allowed). */

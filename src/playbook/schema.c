@@ -196,6 +196,10 @@ static size_t list_names(void *context, char kind, uint32_t event_type, struct t
         for (uint32_t i = 0; i < playbook->context_count; i++)
             list(&listing, playbook->context[i].name);
         break;
+    case 'm':
+        for (uint32_t i = 0; i < playbook->lifetime_count; i++)
+            list(&listing, playbook->lifetimes[i].name);
+        break;
     default: break;
     }
     return listing.count;
@@ -221,6 +225,7 @@ void schema_init(struct names *names, struct expr_schema *schema) {
         .attribute = find_attribute,
         .lookup = find_lookup,
         .relation = find_relation,
+        .lifetime = lifetime_find,
         .context_property = find_context,
         .names = list_names,
         .is_visit = is_visit,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "profile/profile.h"
 
+#include <math.h>
+
 #include "base/memory.h"
 #include "expr/plain.h"
 #include "profile/by_treatment.h"
@@ -39,6 +41,11 @@ struct profile {
 static const struct lookup_table *lookup_for(void *context, uint32_t lookup, int64_t t_ms) {
     const struct customer_data *data = ((struct profile *)context)->data;
     return data->lookup ? data->lookup(data->context, lookup, t_ms) : NULL;
+}
+
+static double lifetime_for(void *context, const struct expr_lifetime_question *question) {
+    const struct customer_data *data = ((struct profile *)context)->data;
+    return data->lifetime ? data->lifetime(data->context, question) : (double)NAN;
 }
 
 static enum status related_for(void *context, uint32_t relation, int64_t t_ms, uint64_t *cursor,
@@ -108,6 +115,8 @@ static bool asks_permission(const struct playbook *playbook) {
 static void collect_needs(struct profile *profile) {
     const struct playbook *playbook = profile->data->playbook;
     for (uint32_t i = 0; i < playbook->trait_count; i++) need(profile, playbook->traits[i].program);
+    for (uint32_t i = 0; i < playbook->lifetime_count; i++)
+        need(profile, playbook->lifetimes[i].program);
     need(profile, playbook->zone_from);
     need(profile, playbook->zone_country);
     for (uint32_t i = 0; i < playbook->scenario_count; i++)
@@ -176,6 +185,7 @@ enum status profile_create(struct profile **out, const struct customer_data *dat
         .traits = profile->values,
         .context = profile,
         .lookup = lookup_for,
+        .lifetime = lifetime_for,
         .related = related_for,
         .related_trait = trait_of_friend,
         .scratch = &profile->scratch,
@@ -392,6 +402,24 @@ struct value profile_eval_for(struct profile *profile, const struct expr_program
     env.spans = NULL;
     env.attributes = treatment ? treatment->attributes : NULL;
     return expr_eval(program, &env);
+}
+
+/* Takes the orders of a question, and answers nothing. */
+static double take_orders(void *context, const struct expr_lifetime_question *question) {
+    *(struct expr_orders *)context = *question->orders;
+    return (double)NAN;
+}
+
+void profile_orders(struct profile *profile, uint32_t lifetime, const struct timeline *timeline,
+                    int64_t t_ms, struct expr_orders *out) {
+    *out = (struct expr_orders){0};
+    struct expr_env env = {.timeline = timeline,
+                           .t_ms = t_ms,
+                           .context = out,
+                           .lifetime = take_orders,
+                           .scratch = &profile->scratch};
+    if (timeline->truncated) return;
+    (void)expr_eval(profile->data->playbook->lifetimes[lifetime].program, &env);
 }
 
 uint32_t profile_order_id(const struct profile *profile) {

@@ -46,6 +46,9 @@ struct customer_data {
      * thread. */
     bool (*held)(void *context, struct customer_id customer, struct text purpose,
                  struct text channel);
+    /* Answers a question to a lifetime model; NAN where it says nothing. NULL: there is none. Any
+     * thread. */
+    double (*lifetime)(void *context, const struct expr_lifetime_question *question);
     struct treatment_history *treatments; /* as known at any time */
 };
 
@@ -120,6 +123,10 @@ bool profile_limited(const struct profile *profile);
 /* The same, or has one been reached by any answer of profile_for_all? */
 bool profile_reached_limit(const struct profile *profile);
 
+/* Gives what the lifetime model reads of the timeline as of t: the same orders as its traits.
+ * out->days is 0 where there are none, or where a limit leaves out the oldest. */
+void profile_orders(struct profile *profile, uint32_t lifetime, const struct timeline *timeline,
+                    int64_t t_ms, struct expr_orders *out);
 /* The property by which an order and its return name each other: order_id; SYMBOL_NONE where no
  * event has it. */
 uint32_t profile_order_id(const struct profile *profile);

@@ -36,7 +36,7 @@ SAMPLES = {
     "customer": ["customer household:1029"],
     "traits": ["traits household:1029", "traits", "traits --out traits.ndjson"],
     "scenarios": ["scenarios --at 2018-01-01"],
-    "train": ["train redeem --until 2017-10-01"],
+    "train": ["train redeem --until 2017-10-01", "train shop --until 2017-10-01"],
     "evaluate": ["evaluate redeem --from 2017-10-01 --until 2018-01-01",
                  "evaluate redeem --from 2017-10-01 --until 2018-01-01 --against theirs.csv"],
     "decide": ["decide household:1029 --at 2017-12-05 --dry-run",

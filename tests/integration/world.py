@@ -39,6 +39,8 @@ sources:
   web: { file: "web*.ndjson*", key: { cookie: anonymousId, email: context.traits.email } }
   page: { file: "page*.ndjson*", trust: public, key: { cookie: anonymousId, email: context.traits.email } }
 events: { Clicked: { button: text } }
+lifetime:
+  shop: { orders: Order Completed, value: revenue }
 traits:
   spend_365d: { is: sum("Order Completed".revenue) in 365d, says: the amount spent in the last 365 days }
   orders_90d: { is: count("Order Completed") in 90d, says: the number of orders in the last 90 days }

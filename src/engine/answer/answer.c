@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/answer/answer.h"
+#include "engine/lifetimes.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -149,6 +150,13 @@ static enum status name_models(struct engine_view *view) {
         if (status == STATUS_OK && entry->until_ms > view->t_ms) {
             status = buffer_format(&view->model_names, " (hindsight: learnt until %s)", until);
         }
+    }
+    for (uint32_t i = 0; i < view->data->playbook->lifetime_count && status == STATUS_OK; i++) {
+        struct lifetime_entry entry = in_force_lifetime(view->in_force, i);
+        if (entry.series == NULL) continue;
+        status =
+            buffer_format(&view->model_names, "%s%.*s@%u", view->model_names.length > 0 ? ", " : "",
+                          TEXT_ARG(entry.name), entry.version);
     }
     view->names_hindsight = in_force_hindsight(view->in_force, view->t_ms, NULL);
     decider_name_models(view->decider, buffer_text(&view->model_names));

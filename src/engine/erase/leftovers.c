@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "engine/erase/erased_values.h"
 #include "engine/engine_internal.h"
+#include "learn/lifetime_series.h"
 
 #define KEPT_FILE_BYTES_MAX ((size_t)1 << 30)
 #define LEFTOVERS_BYTES_MAX ((size_t)16 << 20)
@@ -173,6 +174,8 @@ static void look_at_model(struct search *search, const char *name, const char *p
     buffer_init(&bytes);
     enum status status =
         file_read_all(search->engine->fs, path, KEPT_FILE_BYTES_MAX, &bytes, &ignored);
+    /* A lifetime model holds no word of anybody. */
+    if (status == STATUS_OK && lifetime_series_is(buffer_text(&bytes))) status = STATUS_NOT_FOUND;
     if (status == STATUS_OK) status = model_decode(&model, buffer_text(&bytes), &ignored);
     bool is_safe =
         status == STATUS_NOT_FOUND ||

@@ -15,7 +15,7 @@ static const char *const top_names[TOP_COUNT] = {
     [TOP_LANDMARKS] = "landmarks", [TOP_GOALS] = "goals", [TOP_MODELS] = "models", [TOP_LEVERS] = "levers",
     [TOP_ACTIONS] = "actions", [TOP_POLICIES] = "policies", [TOP_HOLDOUT] = "holdout", [TOP_DECIDE] = "decide",
     [TOP_CHANNELS] = "channels", [TOP_PLACEMENTS] = "placements", [TOP_BUNDLES] = "bundles",
-    [TOP_CONTEXT] = "context", [TOP_BOTS] = "bots", [TOP_EXPLORE] = "explore",
+    [TOP_CONTEXT] = "context", [TOP_BOTS] = "bots", [TOP_EXPLORE] = "explore", [TOP_LIFETIME] = "lifetime",
 };
 KEY_SET(top, "a playbook");
 
@@ -97,6 +97,11 @@ static const char *const model_names[MODEL_COUNT] = {
 };
 KEY_SET(model, "a model");
 
+static const char *const lifetime_names[LIFETIME_KEY_COUNT] = {
+    [LIFETIME_KEY_ORDERS] = "orders", [LIFETIME_KEY_VALUE] = "value",
+};
+KEY_SET(lifetime, "a lifetime model");
+
 static const char *const levers_names[LEVERS_COUNT] = {[LEVERS_GROUPS] = "groups", [LEVERS_ISSUES] = "issues"};
 KEY_SET(levers, "levers");
 
@@ -168,10 +173,11 @@ KEY_SET(bundle, "a bundle");
 /* clang-format on */
 
 const struct key_set *const playbook_key_sets[] = {
-    &top_keys,    &customer_keys,      &identifier_keys, &consent_keys,   &relation_keys,
-    &visits_keys, &source_keys,        &trait_keys,      &scenario_keys,  &landmarks_keys,
-    &goal_keys,   &model_keys,         &levers_keys,     &action_keys,    &channel_keys,
-    &policy_keys, &holdout_keys,       &decide_keys,     &messaging_keys, &placement_keys,
-    &bundle_keys, &customer_zone_keys, &signature_keys,  &explore_keys,   &explore_off_keys,
+    &top_keys,      &customer_keys,      &identifier_keys, &consent_keys,   &relation_keys,
+    &visits_keys,   &source_keys,        &trait_keys,      &scenario_keys,  &landmarks_keys,
+    &goal_keys,     &model_keys,         &levers_keys,     &action_keys,    &channel_keys,
+    &policy_keys,   &holdout_keys,       &decide_keys,     &messaging_keys, &placement_keys,
+    &bundle_keys,   &customer_zone_keys, &signature_keys,  &explore_keys,   &explore_off_keys,
+    &lifetime_keys,
 };
 const uint32_t playbook_key_set_count = sizeof playbook_key_sets / sizeof *playbook_key_sets;

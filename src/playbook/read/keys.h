@@ -44,6 +44,7 @@ enum top_key {
     TOP_CONTEXT,
     TOP_BOTS,
     TOP_EXPLORE,
+    TOP_LIFETIME,
     TOP_COUNT
 };
 enum customer_key {
@@ -137,6 +138,7 @@ enum model_key {
     MODEL_CLAIMS,
     MODEL_COUNT
 };
+enum lifetime_key { LIFETIME_KEY_ORDERS, LIFETIME_KEY_VALUE, LIFETIME_KEY_COUNT };
 enum levers_key { LEVERS_GROUPS, LEVERS_ISSUES, LEVERS_COUNT };
 enum action_key {
     ACTION_TITLE,
@@ -227,7 +229,7 @@ extern const struct key_set top_keys, customer_keys, identifier_keys, consent_ke
     visits_keys, source_keys, trait_keys, scenario_keys, landmarks_keys, goal_keys, model_keys,
     levers_keys, action_keys, channel_keys, policy_keys, holdout_keys, decide_keys, messaging_keys,
     placement_keys, bundle_keys, customer_zone_keys;
-extern const struct key_set signature_keys, explore_keys, explore_off_keys;
+extern const struct key_set signature_keys, explore_keys, explore_off_keys, lifetime_keys;
 
 /* All of them, for the test that compares them with the schema. */
 extern const struct key_set *const playbook_key_sets[];

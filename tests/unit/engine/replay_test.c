@@ -15,6 +15,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "engine/answer/replay_decision.h"
+#include "engine/lifetimes.h"
 #include "shop.h"
 
 #define ROUNDS      6
@@ -48,7 +49,10 @@ static const char playbook_text[] =
     "email: email }, properties: { treatment: treatment } }\n"
     "  agreed: { file: \"consent*.csv\", event: Consent Changed, time: at, key: { email: email }, "
     "properties: { purpose: purpose, state: state } }\n"
+    "lifetime: { buyers: { orders: Order Completed, value: revenue } }\n"
     "traits:\n"
+    "  expected: expected_orders(buyers, 30d)\n"
+    "  worth: expected_value(buyers, 30d)\n"
     "  orders: count(\"Order Completed\") in 60d\n"
     "  spent: sum(\"Order Completed\".revenue) in 90d\n"
     "  average: avg(\"Order Completed\".revenue)\n"
@@ -63,7 +67,8 @@ static const char playbook_text[] =
     "  letter: { for_each: offer, goal: order, model: order, cost: 0.01 USD, purpose: share, "
     "weight: WEIGHT, channels: [email, web] }\n"
     "  call: { goal: order, eligible: orders >= 1, starting_propensity: 20%, weight: "
-    "'if(in_basket > 2, 3, 1)', suitable: 'context.page is unknown or context.page != \"none\"', "
+    "'if(in_basket > 2, 3, 1) + otherwise(expected, 0)', suitable: 'context.page is unknown or "
+    "context.page != \"none\"', "
     "channels: [phone, web] }\n"
     "policies:\n"
     "  - { at_most: 2, in: 5d, channel: email }\n"
@@ -283,6 +288,10 @@ static void live_on(struct shop *shop) {
         load_round(shop, &random, round);
         if (round % 2 == 1)
             assert_int_equal(engine_train(shop->engine, 0, t_ms, NULL, NULL, NULL, &error),
+                             STATUS_OK);
+        struct lifetime_entry fitted;
+        if (round > 0)
+            assert_int_equal(engine_train_lifetime(shop->engine, 0, t_ms, NULL, &fitted, &error),
                              STATUS_OK);
         recorded += decide_all(shop, t_ms, &held);
         if (round == 2) assert_int_equal(store_fold(engine_store(shop->engine), true, &error), 0);

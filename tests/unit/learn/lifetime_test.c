@@ -309,6 +309,32 @@ static void simulated_values_are_told(void **state) {
     }
 }
 
+/* Everybody's orders are drawn alike: q and gamma are at an extreme, the mean is not. */
+static void values_alike_are_an_extreme(void **state) {
+    static struct spend_history seen[CUSTOMERS];
+    struct spend_fit fit;
+    struct error error;
+    struct random random;
+    (void)state;
+    random_init(&random, 15);
+    for (int round = 0; round < 20; round++) {
+        size_t count = 30 + 40 * (size_t)round;
+        double total = 0, orders = 0;
+        for (size_t i = 0; i < count; i++) {
+            double sum = 0;
+            uint32_t own = 1 + (uint32_t)random_below(&random, 6);
+            for (uint32_t k = 0; k < own; k++) sum += 10 + 30 * random_unit(&random);
+            seen[i] = (struct spend_history){own, sum / own, 1};
+            total += sum;
+            orders += own;
+        }
+        assert_int_equal(spend_fit(seen, spend_group(seen, count), &fit, &error), STATUS_OK);
+        double mean = total / orders;
+        assert_near(spend_expected(&fit.spend, 0, 0), mean, .05 * mean);
+    }
+    assert_true(fit.fitted[SPEND_Q].is_extreme);
+}
+
 /* A unit of time or of money changes the parameter that has it, and nothing else. */
 static void units_do_not_matter(void **state) {
     static struct lifetime_history weeks[CUSTOMERS], days[CUSTOMERS];
@@ -427,6 +453,7 @@ int main(void) {
         cmocka_unit_test(gradients_are_the_slopes),
         cmocka_unit_test(simulated_customers_are_told),
         cmocka_unit_test(simulated_values_are_told),
+        cmocka_unit_test(values_alike_are_an_extreme),
         cmocka_unit_test(units_do_not_matter),
         cmocka_unit_test(customers_alike_are_an_extreme),
         cmocka_unit_test(hostile_input_is_refused),

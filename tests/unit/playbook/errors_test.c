@@ -48,6 +48,21 @@ static const struct broken the_file[] = {
     {"a map for a list", "attune: 1\npolicies: { a: b }\n", 2, 11, "policies is a map: write a list"},
 };
 
+static const struct broken lifetimes[] = {
+    {"no orders", HEAD "lifetime: { l: { value: m } }\n", 5, 13, "has no orders: write orders: and the event"},
+    {"a slip in the event", HEAD "lifetime: { l: { orders: F } }\n", 5, 26, "F"},
+    {"a slip in a key", HEAD "lifetime: { l: { orders: E, valu: m } }\n", 5, 29, "did you mean \"value\"?"},
+    {"no such property", HEAD "lifetime: { l: { orders: E, value: mm } }\n", 5, 16, "this event has no property 'mm'"},
+    {"a value that is a text", HEAD "lifetime: { l: { orders: E, value: t } }\n", 5, 16, "the value of an order is money or a number, and 't' is text"},
+    {"no model", HEAD "traits: { x: alive() }\n", 5, 14, "alive needs a lifetime model"},
+    {"a slip in the name", HEAD "lifetime: { shop: { orders: E } }\ntraits: { x: alive(shp) }\n", 6, 20, "did you mean 'shop'?"},
+    {"which one", HEAD "lifetime: { a: { orders: E }, b: { orders: E } }\ntraits: { x: expected_orders(3d) }\n", 6, 30, "several lifetime models: write which, as expected_orders(NAME, 180d)"},
+    {"no value", HEAD "lifetime: { l: { orders: E } }\ntraits: { x: \"expected_value(l, 3d)\" }\n", 6, 15, "knows no value of an order"},
+    {"no horizon", HEAD "lifetime: { l: { orders: E } }\ntraits: { x: expected_orders(l) }\n", 6, 31, "expected ',' and a duration such as 180d"},
+    {"a horizon of nothing", HEAD "lifetime: { l: { orders: E } }\ntraits: { x: \"expected_orders(l, 0d)\" }\n", 6, 34, "'0d' is no duration"},
+    {"one name for two", HEAD "lifetime: { l: { orders: E } }\nmodels: { l: { goal: g } }\n", 5, 13, "is the name of a model, too"},
+};
+
 #define OFFERS                                                                                     \
     HEAD                                                                                           \
     "actions:\n"                                                                                   \
@@ -363,6 +378,7 @@ static void check(const struct broken *row) {
         assert_int_equal(failures, 0);                                                             \
     }
 TABLE(the_file)
+TABLE(lifetimes)
 TABLE(placements)
 TABLE(customer_zones)
 TABLE(settings)
@@ -418,13 +434,14 @@ static void test_too_many(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_the_file),    cmocka_unit_test(test_settings),
-        cmocka_unit_test(test_placements),  cmocka_unit_test(test_customer_zones),
-        cmocka_unit_test(test_events),      cmocka_unit_test(test_sources),
-        cmocka_unit_test(test_traits),      cmocka_unit_test(test_goals),
-        cmocka_unit_test(test_scenarios),   cmocka_unit_test(test_actions),
-        cmocka_unit_test(test_policies),    cmocka_unit_test(test_lists),
-        cmocka_unit_test(test_all_at_once), cmocka_unit_test(test_too_many),
+        cmocka_unit_test(test_the_file),       cmocka_unit_test(test_settings),
+        cmocka_unit_test(test_lifetimes),      cmocka_unit_test(test_placements),
+        cmocka_unit_test(test_customer_zones), cmocka_unit_test(test_events),
+        cmocka_unit_test(test_sources),        cmocka_unit_test(test_traits),
+        cmocka_unit_test(test_goals),          cmocka_unit_test(test_scenarios),
+        cmocka_unit_test(test_actions),        cmocka_unit_test(test_policies),
+        cmocka_unit_test(test_lists),          cmocka_unit_test(test_all_at_once),
+        cmocka_unit_test(test_too_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -139,7 +139,9 @@ bool model_fits(const struct playbook *playbook, const struct model_rule *rule,
 bool lifetime_fits(const struct lifetime_rule *rule, const struct model_version *version) {
     if (version->lifetime == NULL && version->model == NULL)
         return false; /* told when it was read */
-    if (version->lifetime != NULL && version->features == rule->meaning) return true;
+    /* Of a past decision only the name is known: the playbook of then fits it. */
+    bool is_same = version->features == 0 || version->features == rule->meaning;
+    if (version->lifetime != NULL && is_same) return true;
     log_line(LOG_WARNING,
              "lifetime model %s was fitted to other orders than the playbook's: it is left out "
              "until it is trained again: attune train %s",

@@ -161,9 +161,36 @@ struct slice_rows {
     const struct slice *slice;
     struct packed_writer *writer;
     struct buffer *packed;
+    /* By persona its newest row, by row its persona's before it; who has rows. */
+    uint32_t *newest, *before, *personas;
+    size_t persona_count;
 };
 
-static void get_row(const void *context, size_t i, struct run_row *out) {
+static void *numbers(size_t count) {
+    uint32_t *at = malloc((count + 1) * sizeof *at);
+    if (at == NULL) bench_fail("no memory for %zu numbers", count);
+    memset(at, 0xff, (count + 1) * sizeof *at);
+    return at;
+}
+
+static void link_rows(struct slice_rows *rows, uint32_t persona_count) {
+    const struct slice *slice = rows->slice;
+    rows->newest = numbers(persona_count);
+    rows->personas = numbers(persona_count);
+    rows->before = numbers(slice->count);
+    for (size_t i = 0; i < slice->count; i++) {
+        uint32_t persona = slice->rows[i].persona;
+        if (rows->newest[persona] == RUN_NO_ROW) rows->personas[rows->persona_count++] = persona;
+        rows->before[i] = rows->newest[persona];
+        rows->newest[persona] = (uint32_t)i;
+    }
+}
+
+static uint32_t newest_row(const void *context, uint32_t persona) {
+    return ((const struct slice_rows *)context)->newest[persona];
+}
+
+static uint32_t get_row(const void *context, uint32_t i, struct run_row *out) {
     const struct slice_rows *rows = context;
     const struct made_row *row = &rows->slice->rows[i];
     uint64_t position = rows->slice->first_position + i;
@@ -176,6 +203,7 @@ static void get_row(const void *context, size_t i, struct run_row *out) {
                             .source = 1,
                             .channel = (uint8_t)(position & 3),
                             .packed = buffer_text(rows->packed)};
+    return rows->before[i];
 }
 
 const char *data_directory(void) {
@@ -225,8 +253,14 @@ static void build_run(const struct data *data, uint32_t number, const char *path
                data->members.persona_count);
     packed_writer_init(&writer);
     buffer_init(&packed);
-    struct slice_rows rows = {&slice, &writer, &packed};
-    struct run_rows source = {.count = slice.count, .get = get_row, .context = &rows};
+    struct slice_rows rows = {.slice = &slice, .writer = &writer, .packed = &packed};
+    link_rows(&rows, data->members.persona_count);
+    struct run_rows source = {.count = slice.count,
+                              .personas = rows.personas,
+                              .persona_count = rows.persona_count,
+                              .newest = newest_row,
+                              .get = get_row,
+                              .context = &rows};
     struct run_target target = {file_system_os(), working, &columns, NULL, NULL};
     double begin = clock_cpu_seconds();
     if (run_write(&target, &source, NULL, 0, &info, &error) != STATUS_OK)
@@ -236,6 +270,9 @@ static void build_run(const struct data *data, uint32_t number, const char *path
     if (rename(working, path) != 0) bench_fail("%s: rename failed", path);
     packed_writer_release(&writer);
     buffer_release(&packed);
+    free(rows.newest);
+    free(rows.before);
+    free(rows.personas);
     free(slice.rows);
 }
 

@@ -16,6 +16,9 @@
 /* The files hold customers' data: only their owner may read them, unless the owner allows more. */
 #define FILE_PERMISSIONS      0600
 #define DIRECTORY_PERMISSIONS 0700
+/* Written at once. The page cache takes its memory in blocks as large as a write, and large blocks
+ * are fresh ones: on a virtual machine writes of 16 MB cost 4 to 12 times the CPU of these. */
+#define WRITE_BYTES ((size_t)512 << 10)
 
 struct os_file {
     struct file file;
@@ -97,7 +100,8 @@ static enum status os_write(struct file *handle, const void *bytes, size_t lengt
     if (file->failed) return refuse_failed(file, error);
     const uint8_t *at = bytes;
     while (length > 0) {
-        ssize_t done = write(file->descriptor, at, length);
+        size_t piece = length < WRITE_BYTES ? length : WRITE_BYTES;
+        ssize_t done = write(file->descriptor, at, piece);
         if (done < 0 && errno == EINTR) continue;
         if (done < 0) return os_error(error, errno, file->path, "write");
         at += done;

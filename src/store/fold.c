@@ -5,38 +5,22 @@
 #include "store/checkpoint.h"
 #include "store/edit.h"
 
-#define PREFETCH_BYTES    256u /* of a row's properties: for most rows all */
-#define SIDE_FILES_FOLDED 16u  /* so many links or quarantine files become one with the next fold */
+#define SIDE_FILES_FOLDED 16u /* so many links or quarantine files become one with the next fold */
 
-/* The tail's rows as run_write wants them. Their places are noted while it asks for each of them in
- * order: the heads of all rows are more than the caches hold, so they are read once for both. */
-struct frozen_rows {
-    const struct tail *tail;
-    const struct tail_row **row;
-    struct frozen_walk *walk;
-};
-struct frozen_walk {
-    struct tail_cursor cursor;
-    size_t noted;
-};
+/* ---- the tail's rows as run_write wants them ---- */
 
-static inline const struct tail_row *row_at(const struct frozen_rows *rows, size_t i) {
-    struct frozen_walk *walk = rows->walk;
-    if (i < walk->noted) return rows->row[i];
-    assert(i == walk->noted);
-    const struct tail_row *row = tail_next(&walk->cursor);
-    assert(row != NULL); /* a frozen tail has all rows that it counts */
-    rows->row[walk->noted++] = row;
-    return row;
+static_assert(TAIL_NONE == RUN_NO_ROW, "a row's reference is its number");
+
+static uint32_t newest_row(const void *context, uint32_t persona) {
+    return tail_newest_reference(context, (struct persona_id){persona});
 }
 
-static void get_row(const void *context, size_t i, struct run_row *out) {
-    const struct frozen_rows *rows = context;
-    const struct tail_row *row = row_at(rows, i);
+static uint32_t get_row(const void *context, uint32_t number, struct run_row *out) {
+    const struct tail_row *row = tail_row_at(context, number);
     *out = (struct run_row){
         .time_ms = row->time_ms,
         .known_ms = row->known_ms,
-        .position = tail_row_position(rows->tail, row),
+        .position = tail_row_position(context, row),
         .key = row->key,
         .persona = row->persona,
         .type = row->type,
@@ -44,25 +28,20 @@ static void get_row(const void *context, size_t i, struct run_row *out) {
         .channel = row->channel,
         .packed = tail_packed(row),
     };
+    return row->previous;
 }
 
-/* Fetches a row: first its place, then the row, then its properties. Rows of one customer lie far
- * apart in the tail. */
-static void prefetch_row(const void *context, size_t i, enum run_nearness nearness) {
-    const struct frozen_rows *rows = context;
-    if (nearness == RUN_FAR) {
-        __builtin_prefetch(&rows->row[i]);
-        return;
-    }
-    const struct tail_row *row = rows->row[i];
-    if (nearness == RUN_NEAR) {
-        __builtin_prefetch(row);
-        __builtin_prefetch((const char *)(row + 1) - 1);
-        return;
-    }
-    size_t bytes = row->packed_length < PREFETCH_BYTES ? row->packed_length : PREFETCH_BYTES;
-    for (size_t line = 0; line < bytes; line += 64) __builtin_prefetch(row->packed + line);
+static void prefetch_newest(const void *context, uint32_t persona) {
+    tail_prefetch_newest(context, (struct persona_id){persona});
 }
+
+static void prefetch_row(const void *context, uint32_t number) {
+    const struct tail_row *row = tail_row_at(context, number);
+    __builtin_prefetch(row);
+    __builtin_prefetch((const char *)(row + 1) - 1);
+}
+
+/* ---- folding ---- */
 
 enum status store_fold_begin(struct store *store, struct error *error) {
     assert(store->frozen == NULL);
@@ -110,18 +89,21 @@ static enum status write_run(struct edit *edit, const struct run_rows *rows, uin
 
 static enum status fold_events(struct edit *edit, const struct tail *tail, uint64_t end,
                                struct error *error) {
-    struct frozen_walk walk = {0};
-    struct frozen_rows frozen = {.tail = tail, .walk = &walk};
-    const struct run_rows rows = {
-        .count = tail_count(tail), .get = get_row, .context = &frozen, .prefetch = prefetch_row};
+    struct run_rows rows = {.count = tail_count(tail),
+                            .persona_count = tail_persona_count(tail),
+                            .newest = newest_row,
+                            .get = get_row,
+                            .context = tail,
+                            .prefetch_newest = prefetch_newest,
+                            .prefetch = prefetch_row};
     if (rows.count == 0) return STATUS_OK;
-    const size_t bytes = rows.count * sizeof(*frozen.row);
-    frozen.row = memory_alloc_huge(bytes);
-    if (!frozen.row)
+    uint32_t *personas = memory_alloc(rows.persona_count * sizeof *personas);
+    if (personas == NULL)
         return error_set(error, STATUS_NO_MEMORY, "%s: no memory to fold", edit->store->directory);
-    tail_walk(&walk.cursor, tail, end);
+    tail_personas(tail, personas);
+    rows.personas = personas;
     enum status status = write_run(edit, &rows, end, error);
-    memory_free_huge(frozen.row, bytes);
+    memory_free(personas);
     return status;
 }
 

@@ -243,22 +243,22 @@ static void link_two(struct view_world *world) {
         (int64_t)(world->position / 4), world->position == 0 ? 0 : world->position - 1};
 }
 
-struct tail_rows {
-    const struct tail *tail;
-    const struct tail_row *row[EVENTS_MAX];
-};
-static void get_tail_row(const void *context, size_t i, struct run_row *out) {
-    const struct tail_rows *rows = context;
-    const struct tail_row *row = rows->row[i];
+static uint32_t newest_row(const void *context, uint32_t persona) {
+    return tail_newest_reference(context, (struct persona_id){persona});
+}
+
+static uint32_t get_tail_row(const void *context, uint32_t number, struct run_row *out) {
+    const struct tail_row *row = tail_row_at(context, number);
     *out = (struct run_row){.time_ms = row->time_ms,
                             .known_ms = row->known_ms,
                             .key = row->key,
                             .persona = row->persona,
-                            .position = tail_row_position(rows->tail, row),
+                            .position = tail_row_position(context, row),
                             .type = row->type,
                             .source = row->source,
                             .channel = row->channel,
                             .packed = tail_packed(row)};
+    return row->previous;
 }
 
 static const char *next_path(struct view_world *world) {
@@ -314,18 +314,21 @@ static void fold_superseded(struct view_world *world) {
 }
 
 static void end_fold(struct view_world *world) {
-    static struct tail_rows rows;
-    struct tail_cursor cursor;
-    size_t count = 0;
-    static uint32_t customer[IDS];
+    static uint32_t customer[IDS], personas[IDS];
     if (world->tail_count < 2) return;
-    rows.tail = world->tails[0];
-    tail_walk(&cursor, world->tails[0], tail_position(world->tails[0]));
-    while ((rows.row[count] = tail_next(&cursor)) != NULL) count++;
+    const struct tail *tail = world->tails[0];
+    uint32_t count = tail_count(tail);
+    assert_true(tail_persona_count(tail) <= IDS);
+    tail_personas(tail, personas);
     snapshot(&world->directory.interface, (struct as_of){INT64_MAX, POSITION_NOW}, customer, IDS);
     struct column_set set = some_columns();
     struct run_target target = {file_system_os(), next_path(world), &set, NULL, NULL};
-    struct run_rows source = {.count = count, .get = get_tail_row, .context = &rows};
+    struct run_rows source = {.count = count,
+                              .personas = personas,
+                              .persona_count = tail_persona_count(tail),
+                              .newest = newest_row,
+                              .get = get_tail_row,
+                              .context = tail};
     struct run_info info;
     enum status status = run_write(&target, &source, customer, IDS, &info, NULL);
     assert_int_equal(status, count > 0 ? STATUS_OK : STATUS_END);

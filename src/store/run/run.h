@@ -39,18 +39,22 @@ struct run_row {
     struct text packed; /* borrowed */
 };
 
-enum run_nearness { RUN_FAR, RUN_NEAR, RUN_NEXT };
+#define RUN_NO_ROW UINT32_MAX
 
-/* The rows to write, in any order; it is fastest where positions ascend. */
+/* The rows to write. Those of a persona are a list, from the one that came last to the first; a row
+ * is named by any number but RUN_NO_ROW. */
 struct run_rows {
-    size_t count;
-    /* Called several times an i; before all else once for each i, in order. What a row points at
-     * must stay until the next call. */
-    void (*get)(const void *context, size_t i, struct run_row *row);
+    size_t count;             /* of all of them */
+    const uint32_t *personas; /* who has rows: each once, in any order */
+    size_t persona_count;
+    uint32_t (*newest)(const void *context, uint32_t persona);
+    /* Tells the row, and returns the one that came before it. It is called twice or more a row.
+     * What the row points at must stay until the next call. */
+    uint32_t (*get)(const void *context, uint32_t number, struct run_row *row);
     const void *context;
-    /* Row i will be asked for, and sooner each time: bring it into the cache, step by step. NULL:
-     * not worth it. */
-    void (*prefetch)(const void *context, size_t i, enum run_nearness nearness);
+    /* Bring into the cache what newest and get will look at soon. NULL, both: not worth it. */
+    void (*prefetch_newest)(const void *context, uint32_t persona);
+    void (*prefetch)(const void *context, uint32_t number);
 };
 
 struct run_info {
@@ -75,7 +79,8 @@ struct run_target {
 };
 
 /* Sorts and writes rows. customer[persona] is given for every persona below persona_count (NULL:
- * customer */
+ * customer = persona). STATUS_END without rows; STATUS_INVALID where the lists do not have as many
+ * rows as `count` says. Neither leaves a file. */
 enum status run_write(const struct run_target *target, const struct run_rows *rows,
                       const uint32_t *customer, uint32_t persona_count, struct run_info *info,
                       struct error *error) MUST_USE;

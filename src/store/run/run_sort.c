@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sorts by (customer, persona, time, position) without comparing whole rows. It sorts the distinct
- * personas; one counting pass scatters the rows' numbers to their persona; and within a persona
- * rows are nearly in order of time, so that each slice is put in order when it is written.
+/* Sorts by (customer, persona, time, position) without comparing whole rows. It sorts the personas,
+ * and each persona's rows when they are written: a list has them nearly in order of time.
  *
- * Fresh memory is a good part of what a fold costs, so a row takes eight bytes here. */
+ * The rows of a list lie anywhere, and each names the next, so that following one list means to
+ * wait for the memory at each step. Therefore the lists of many personas are followed at once, each
+ * by one step in turn, and all but the first of them are ahead of what is written. */
 #include "base/memory.h"
 #include "store/run/run_writer.h"
 
-#define RADIX_BITS 11
-#define RADIX      (1u << RADIX_BITS)
-/* Rows ahead at which memory is asked for. */
-#define SCATTER_FAR  32u
-#define SCATTER_NEAR 16u
-#define WRITE_FAR    32u
-#define WRITE_NEAR   20u
-#define WRITE_NEXT   10u
+#define RADIX_BITS     11
+#define RADIX          (1u << RADIX_BITS)
+#define LANES          32u  /* lists that are followed at once */
+#define PERSONAS_AHEAD 48u  /* at which a persona's newest row is looked up */
+#define SLICE_ROWS     32u  /* a persona with so many rows needs no memory of its own */
+#define PACKED_BYTES   256u /* of a row's properties: for most rows all */
+/* Of a long slice, whose first rows have left the cache again: rows ahead. */
+#define WRITE_NEAR 20u
+#define WRITE_NEXT 10u
 
 void run_sort_u64(uint64_t *keys, uint64_t *scratch, size_t count, unsigned from_bit) {
     uint64_t any = 0, all = UINT64_MAX;
@@ -41,21 +43,6 @@ void run_sort_u64(uint64_t *keys, uint64_t *scratch, size_t count, unsigned from
     }
     if (from != keys && count > 0) memcpy(keys, from, count * sizeof *keys);
 }
-
-#define SLICE_ROWS 32u /* a persona with so many rows needs no memory of its own */
-
-struct sorting {
-    const struct run_rows *given;
-    size_t count;
-    uint32_t persona_count; /* highest id + 1 */
-    uint32_t *persona;      /* of a row, as given */
-    uint32_t *start;        /* a persona: rows, then where its slice begins, then where it ends */
-    uint32_t *order;        /* the rows' numbers, slice by slice */
-    uint64_t *distinct;     /* customer << 32 | persona */
-    size_t distinct_count;
-    struct run_sort_row *places; /* of a long slice */
-    size_t place_capacity;
-};
 
 static bool is_before(const struct run_sort_row *a, const struct run_sort_row *b) {
     if (a->time_ms != b->time_ms) return a->time_ms < b->time_ms;
@@ -101,135 +88,171 @@ enum status run_sort_rows(struct run_sort_row *rows, size_t count) {
     return STATUS_OK;
 }
 
-static void persona_release(struct sorting *sorting) {
-    memory_free_huge(sorting->persona, sorting->count * sizeof *sorting->persona);
-    sorting->persona = NULL;
-}
+/* The list of one persona that is being followed. */
+struct lane {
+    uint64_t persona; /* customer << 32 | persona */
+    uint32_t next;    /* the row to look at next; RUN_NO_ROW: all of them were */
+    size_t count, capacity;
+    struct run_sort_row *many; /* the rows so far, where they are more than `few` holds */
+    struct run_sort_row few[SLICE_ROWS];
+};
 
-static void sorting_release(struct sorting *sorting) {
-    persona_release(sorting);
-    memory_free_huge(sorting->start, (size_t)sorting->persona_count * sizeof *sorting->start);
-    memory_free_huge(sorting->order, sorting->count * sizeof *sorting->order);
-    memory_free(sorting->distinct);
-    memory_free(sorting->places);
-}
+struct sorting {
+    const struct run_rows *given;
+    uint64_t *personas;    /* customer << 32 | persona, ascending */
+    size_t begun, written; /* personas; those between them have a lane */
+    struct lane lanes[LANES];
+};
 
-static enum status count_personas(struct sorting *sorting) {
-    const struct run_rows *rows = sorting->given;
-    uint32_t highest = 0;
-    struct run_row row;
-    sorting->persona = memory_alloc_huge(sorting->count * sizeof *sorting->persona);
-    if (sorting->persona == NULL) return STATUS_NO_MEMORY;
-    for (size_t i = 0; i < sorting->count; i++) {
-        rows->get(rows->context, i, &row);
-        sorting->persona[i] = row.persona;
-        if (row.persona > highest) highest = row.persona;
-    }
-    if (highest == ID_NONE) return STATUS_INVALID;
-    sorting->start = memory_alloc_huge(((size_t)highest + 1) * sizeof *sorting->start);
-    if (sorting->start == NULL) return STATUS_NO_MEMORY;
-    sorting->persona_count = highest + 1;
-    for (size_t i = 0; i < sorting->count; i++)
-        sorting->distinct_count += sorting->start[sorting->persona[i]]++ == 0;
-    return STATUS_OK;
+static void sorting_destroy(struct sorting *sorting) {
+    if (sorting == NULL) return;
+    for (uint32_t i = 0; i < LANES; i++) memory_free(sorting->lanes[i].many);
+    memory_free(sorting->personas);
+    memory_free(sorting);
 }
 
 static uint32_t customer_of(const uint32_t *customer, uint32_t persona_count, uint32_t persona) {
     return customer != NULL && persona < persona_count ? customer[persona] : persona;
 }
 
-/* Sets `distinct` to (customer, persona), ascending, and start[persona] to where its rows go. */
-static enum status place_personas(struct sorting *sorting, const uint32_t *customer,
-                                  uint32_t persona_count) {
-    uint64_t *scratch = memory_alloc(sorting->distinct_count * sizeof *scratch);
-    sorting->distinct = memory_alloc(sorting->distinct_count * sizeof *sorting->distinct);
-    if (scratch == NULL || sorting->distinct == NULL) {
-        memory_free(scratch);
-        return STATUS_NO_MEMORY;
+static enum status sort_personas(struct sorting *sorting, const uint32_t *customer,
+                                 uint32_t persona_count) {
+    const struct run_rows *rows = sorting->given;
+    uint64_t *scratch = memory_alloc(rows->persona_count * sizeof *scratch);
+    sorting->personas = memory_alloc(rows->persona_count * sizeof *sorting->personas);
+    enum status status = scratch && sorting->personas ? STATUS_OK : STATUS_NO_MEMORY;
+    for (size_t i = 0; status == STATUS_OK && i < rows->persona_count; i++) {
+        uint32_t persona = rows->personas[i];
+        if (persona == ID_NONE) status = STATUS_INVALID;
+        sorting->personas[i] =
+            (uint64_t)customer_of(customer, persona_count, persona) << 32 | persona;
     }
-    size_t n = 0;
-    for (uint32_t p = 0; p < sorting->persona_count; p++) {
-        if (sorting->start[p] == 0) continue;
-        sorting->distinct[n++] = (uint64_t)customer_of(customer, persona_count, p) << 32 | p;
-    }
-    run_sort_u64(sorting->distinct, scratch, n, 32); /* personas ascend already */
+    if (status == STATUS_OK) run_sort_u64(sorting->personas, scratch, rows->persona_count, 0);
     memory_free(scratch);
-    uint32_t sum = 0;
-    for (size_t i = 0; i < n; i++) {
-        uint32_t *start = &sorting->start[(uint32_t)sorting->distinct[i]];
-        uint32_t rows = *start;
-        *start = sum;
-        sum += rows;
+    return status;
+}
+
+/* ---- following the lists ---- */
+
+static inline struct lane *lane_of(struct sorting *sorting, size_t i) {
+    return &sorting->lanes[i % LANES];
+}
+
+static inline void fetch_row(const struct run_rows *rows, uint32_t number) {
+    if (rows->prefetch != NULL && number != RUN_NO_ROW) rows->prefetch(rows->context, number);
+}
+
+static inline void fetch_packed(const struct run_rows *rows, struct text packed) {
+    if (rows->prefetch == NULL) return;
+    uint32_t bytes = packed.length < PACKED_BYTES ? packed.length : PACKED_BYTES;
+    for (uint32_t line = 0; line < bytes; line += 64) __builtin_prefetch(packed.at + line);
+}
+
+/* Begins with the personas that come next, as long as there are lanes. */
+static void begin_lanes(struct sorting *sorting) {
+    const struct run_rows *rows = sorting->given;
+    for (; sorting->begun < rows->persona_count && sorting->begun - sorting->written < LANES;
+         sorting->begun++) {
+        struct lane *lane = lane_of(sorting, sorting->begun);
+        size_t ahead = sorting->begun + PERSONAS_AHEAD;
+        if (rows->prefetch_newest != NULL && ahead < rows->persona_count)
+            rows->prefetch_newest(rows->context, (uint32_t)sorting->personas[ahead]);
+        lane->persona = sorting->personas[sorting->begun];
+        lane->count = 0;
+        lane->next = rows->newest(rows->context, (uint32_t)lane->persona);
+        fetch_row(rows, lane->next);
     }
+}
+
+static inline struct run_sort_row *lane_rows(struct lane *lane) {
+    return lane->count <= SLICE_ROWS ? lane->few : lane->many;
+}
+
+static enum status lane_add(struct lane *lane, struct run_sort_row row) {
+    if (lane->count < SLICE_ROWS) {
+        lane->few[lane->count++] = row;
+        return STATUS_OK;
+    }
+    enum status status =
+        memory_grow((void **)&lane->many, &lane->capacity, lane->count + 1, sizeof *lane->many);
+    if (status != STATUS_OK) return status;
+    if (lane->count == SLICE_ROWS) memcpy(lane->many, lane->few, sizeof lane->few);
+    lane->many[lane->count++] = row;
     return STATUS_OK;
 }
 
-/* Stable: rows of a persona keep their order. */
-static enum status scatter(struct sorting *sorting) {
-    const uint32_t *persona = sorting->persona;
-    sorting->order = memory_alloc_huge(sorting->count * sizeof *sorting->order);
-    if (sorting->order == NULL) return STATUS_NO_MEMORY;
-    for (size_t i = 0; i < sorting->count; i++) {
-        if (i + SCATTER_FAR < sorting->count)
-            __builtin_prefetch(&sorting->start[persona[i + SCATTER_FAR]]);
-        if (i + SCATTER_NEAR < sorting->count)
-            __builtin_prefetch(&sorting->order[sorting->start[persona[i + SCATTER_NEAR]]], 1);
-        sorting->order[sorting->start[persona[i]]++] = (uint32_t)i;
-    }
-    persona_release(sorting);
-    return STATUS_OK;
-}
-
-static inline void prefetch_rows(const struct sorting *sorting, size_t at) {
+/* One row of each list. */
+static enum status step_lanes(struct sorting *sorting) {
     const struct run_rows *rows = sorting->given;
-    if (rows->prefetch == NULL) return;
-    if (at + WRITE_FAR < sorting->count)
-        rows->prefetch(rows->context, sorting->order[at + WRITE_FAR], RUN_FAR);
-    if (at + WRITE_NEAR < sorting->count)
-        rows->prefetch(rows->context, sorting->order[at + WRITE_NEAR], RUN_NEAR);
-    if (at + WRITE_NEXT < sorting->count)
-        rows->prefetch(rows->context, sorting->order[at + WRITE_NEXT], RUN_NEXT);
-}
-
-/* Of a long slice, whose first rows have left the cache again. */
-static void prefetch_places(const struct run_rows *rows, const struct run_sort_row *places,
-                            size_t at, size_t count) {
-    if (rows->prefetch == NULL) return;
-    if (at + WRITE_NEAR < count)
-        rows->prefetch(rows->context, places[at + WRITE_NEAR].index, RUN_NEAR);
-    if (at + WRITE_NEXT < count)
-        rows->prefetch(rows->context, places[at + WRITE_NEXT].index, RUN_NEXT);
-}
-
-/* Puts the rows [first, end) of the order, which are one persona's, in order of time and writes
- * them. What `get` tells of a row stands until it is asked for the next one, so each is asked for
- * again. */
-static enum status write_slice(struct sorting *sorting, struct run_writer *writer,
-                               uint32_t customer, size_t first, size_t end, struct error *error) {
-    const struct run_rows *rows = sorting->given;
-    struct run_sort_row few[SLICE_ROWS], *places = few;
-    struct run_row row;
-    size_t count = end - first;
     enum status status = STATUS_OK;
-    if (count > SLICE_ROWS) {
-        status = memory_grow((void **)&sorting->places, &sorting->place_capacity, count,
-                             sizeof *sorting->places);
-        places = sorting->places;
-    }
-    for (size_t i = 0; status == STATUS_OK && i < count; i++) {
-        uint32_t number = sorting->order[first + i];
-        prefetch_rows(sorting, first + i);
-        rows->get(rows->context, number, &row);
-        places[i] = (struct run_sort_row){row.time_ms, row.position, number};
-    }
-    if (status == STATUS_OK && count > 1) status = run_sort_rows(places, count);
-    if (status != STATUS_OK) return error_set(error, status, "no memory to sort events");
-    for (size_t i = 0; status == STATUS_OK && i < count; i++) {
-        if (count > SLICE_ROWS) prefetch_places(rows, places, i, count);
-        rows->get(rows->context, places[i].index, &row);
-        status = run_writer_add(writer, customer, &row, error);
+    for (size_t i = sorting->written; status == STATUS_OK && i < sorting->begun; i++) {
+        struct lane *lane = lane_of(sorting, i);
+        struct run_row row;
+        if (lane->next == RUN_NO_ROW) continue;
+        uint32_t number = lane->next;
+        lane->next = rows->get(rows->context, number, &row);
+        fetch_row(rows, lane->next);
+        fetch_packed(rows, row.packed);
+        status = lane_add(lane, (struct run_sort_row){row.time_ms, row.position, number});
     }
     return status;
+}
+
+/* ---- writing ---- */
+
+static void reverse(struct run_sort_row *rows, size_t count) {
+    for (size_t a = 0, b = count; a + 1 < b; a++) {
+        struct run_sort_row row = rows[a];
+        rows[a] = rows[--b];
+        rows[b] = row;
+    }
+}
+
+static void fetch_ahead(const struct run_rows *rows, const struct run_sort_row *places, size_t at,
+                        size_t count) {
+    struct run_row row;
+    if (rows->prefetch == NULL) return;
+    if (at + WRITE_NEAR < count) fetch_row(rows, places[at + WRITE_NEAR].index);
+    if (at + WRITE_NEXT >= count) return;
+    (void)rows->get(rows->context, places[at + WRITE_NEXT].index, &row);
+    fetch_packed(rows, row.packed);
+}
+
+/* Puts a persona's rows in order of time and writes them. What `get` tells of a row stands until it
+ * is called again, so each is asked for again. */
+static enum status write_lane(struct sorting *sorting, struct lane *lane, struct run_writer *writer,
+                              struct error *error) {
+    const struct run_rows *rows = sorting->given;
+    struct run_sort_row *places = lane_rows(lane);
+    struct run_row row;
+    reverse(places, lane->count);
+    enum status status = lane->count > 1 ? run_sort_rows(places, lane->count) : STATUS_OK;
+    if (status != STATUS_OK) return error_set(error, status, "no memory to sort events");
+    for (size_t i = 0; status == STATUS_OK && i < lane->count; i++) {
+        if (lane->count > SLICE_ROWS) fetch_ahead(rows, places, i, lane->count);
+        (void)rows->get(rows->context, places[i].index, &row);
+        status = run_writer_add(writer, (uint32_t)(lane->persona >> 32), &row, error);
+    }
+    return status;
+}
+
+static enum status write_personas(struct sorting *sorting, struct run_writer *writer,
+                                  const char *path, struct error *error) {
+    const struct run_rows *rows = sorting->given;
+    size_t row_count = 0;
+    for (; sorting->written < rows->persona_count; sorting->written++) {
+        begin_lanes(sorting);
+        struct lane *lane = lane_of(sorting, sorting->written);
+        while (lane->next != RUN_NO_ROW)
+            if (step_lanes(sorting) != STATUS_OK)
+                return error_set(error, STATUS_NO_MEMORY, "%s: no memory to sort events", path);
+        row_count += lane->count;
+        enum status status = write_lane(sorting, lane, writer, error);
+        if (status != STATUS_OK) return status;
+    }
+    if (row_count == rows->count) return STATUS_OK;
+    return error_set(error, STATUS_INVALID, "%s: %zu events were to be written, and %zu were found",
+                     path, rows->count, row_count);
 }
 
 static enum status write_sorted(struct sorting *sorting, const struct run_target *target,
@@ -237,16 +260,7 @@ static enum status write_sorted(struct sorting *sorting, const struct run_target
     struct run_writer *writer;
     enum status status = run_writer_create(&writer, target, error);
     if (status != STATUS_OK) return status;
-    size_t first = 0;
-    for (size_t i = 0; status == STATUS_OK && i < sorting->distinct_count; i++) {
-        uint32_t persona = (uint32_t)sorting->distinct[i],
-                 customer = (uint32_t)(sorting->distinct[i] >> 32);
-        if (i + SCATTER_FAR < sorting->distinct_count)
-            __builtin_prefetch(&sorting->start[(uint32_t)sorting->distinct[i + SCATTER_FAR]]);
-        size_t end = sorting->start[persona];
-        status = write_slice(sorting, writer, customer, first, end, error);
-        first = end;
-    }
+    status = write_personas(sorting, writer, target->path, error);
     if (status == STATUS_OK) status = run_writer_finish(writer, info, error);
     run_writer_destroy(writer);
     return status;
@@ -255,20 +269,22 @@ static enum status write_sorted(struct sorting *sorting, const struct run_target
 enum status run_write(const struct run_target *target, const struct run_rows *rows,
                       const uint32_t *customer, uint32_t persona_count, struct run_info *info,
                       struct error *error) {
-    struct sorting sorting = {.given = rows, .count = rows->count};
     if (rows->count == 0) return STATUS_END;
     if (rows->count > RUN_ROWS_MAX) {
         return error_set(error, STATUS_LIMIT, "%s: a run holds at most %u events", target->path,
                          RUN_ROWS_MAX);
     }
-    enum status status = count_personas(&sorting);
-    if (status == STATUS_OK) status = place_personas(&sorting, customer, persona_count);
-    if (status == STATUS_OK) status = scatter(&sorting);
+    struct sorting *sorting = memory_calloc(1, sizeof *sorting);
+    enum status status = sorting != NULL ? STATUS_OK : STATUS_NO_MEMORY;
     if (status == STATUS_OK) {
-        status = write_sorted(&sorting, target, info, error);
+        sorting->given = rows;
+        status = sort_personas(sorting, customer, persona_count);
+    }
+    if (status == STATUS_OK) {
+        status = write_sorted(sorting, target, info, error);
     } else {
         error_set(error, status, "%s: %s while sorting events", target->path, status_name(status));
     }
-    sorting_release(&sorting);
+    sorting_destroy(sorting);
     return status;
 }

@@ -193,11 +193,10 @@ static enum status put_narrow(struct run_writer *writer, struct run_section *sec
     return STATUS_OK;
 }
 
-static enum status put_fixed(struct run_writer *writer, struct run_section *section) {
+static enum status put_rows(struct run_writer *writer, struct run_section *section) {
     const struct part_rows *rows = &writer->rows;
     uint32_t n = writer->part.row_count;
     const struct buffer *heap = run_columns_heap(writer->columns);
-    const struct run_blocks *blocks = &writer->blocks;
     enum status status = put_plain(writer, &section[RUN_TIME], rows->time_ms, (size_t)n * 8);
     if (status == STATUS_OK)
         status = put_plain(writer, &section[RUN_TYPE], rows->type, (size_t)n * 2);
@@ -207,13 +206,20 @@ static enum status put_fixed(struct run_writer *writer, struct run_section *sect
     if (status == STATUS_OK) status = put_narrow(writer, &section[RUN_SOURCE], rows->source, n);
     if (status == STATUS_OK) status = put_narrow(writer, &section[RUN_KEY], rows->key, n);
     if (status == STATUS_OK) status = put_plain(writer, &section[RUN_HEAP], heap->at, heap->length);
-    if (status == STATUS_OK) {
-        status = put_plain(writer, &section[RUN_BLOCKS], blocks->stored.at, blocks->stored.length);
-    }
-    if (status == STATUS_OK) {
-        status =
-            put_plain(writer, &section[RUN_BLOCK_INDEX], blocks->index.at, blocks->index.length);
-    }
+    return status;
+}
+
+/* The blocks are most of a part, so they are written from where they lie and not copied first. */
+static enum status write_blocks(struct run_writer *writer, struct run_section *section,
+                                struct error *error) {
+    const struct buffer *stored = &writer->blocks.stored;
+    if (section_begin(writer, section) != STATUS_OK) return out_of_memory(writer, error);
+    enum status status = flush(writer, error);
+    if (status == STATUS_OK && stored->length > 0)
+        status = file_write(writer->file, stored->at, stored->length, error);
+    writer->offset += stored->length;
+    section->length = stored->length;
+    section->checksum = hash_bytes(stored->at, stored->length, 0);
     return status;
 }
 
@@ -242,7 +248,12 @@ static enum status finish_part(struct run_writer *writer, struct error *error) {
         (struct run_section *)(writer->sections.at + writer->sections.length);
     memset(section, 0, length);
     enum status status = run_blocks_finish(&writer->blocks);
-    if (status == STATUS_OK) status = put_fixed(writer, section);
+    if (status == STATUS_OK) status = put_rows(writer, section);
+    if (status != STATUS_OK) return out_of_memory(writer, error);
+    status = write_blocks(writer, &section[RUN_BLOCKS], error);
+    if (status != STATUS_OK) return status;
+    const struct buffer *index = &writer->blocks.index;
+    status = put_plain(writer, &section[RUN_BLOCK_INDEX], index->at, index->length);
     if (status == STATUS_OK) status = put_columns(writer, section + RUN_PART_SECTIONS);
     writer->part.entry_count = (uint32_t)writer->entries.count - writer->part.entry_first;
     writer->part.packed_bytes = writer->blocks.packed_bytes;

@@ -319,3 +319,32 @@ const struct tail_row *tail_next(struct tail_cursor *cursor) {
 const struct tail_row *tail_row_at(const struct tail *tail, uint32_t reference) {
     return row_at(tail, reference);
 }
+
+/* ---- a frozen tail ---- */
+
+static const struct tail_table *table_of(const struct tail *tail) {
+    return atomic_load_explicit(&tail->table, memory_order_acquire);
+}
+
+uint32_t tail_persona_count(const struct tail *tail) {
+    return tail->persona_count;
+}
+
+void tail_personas(const struct tail *tail, uint32_t *out) {
+    const struct tail_table *table = table_of(tail);
+    for (uint32_t i = 0; i < table->slots; i++) {
+        uint64_t slot = atomic_load_explicit(&table->slot[i], memory_order_relaxed);
+        if (slot != 0) *out++ = (uint32_t)(slot >> 32) - 1;
+    }
+}
+
+uint32_t tail_newest_reference(const struct tail *tail, struct persona_id persona) {
+    uint64_t newest;
+    (void)tail_table_slot(table_of(tail), persona.value, &newest);
+    return newest == 0 ? TAIL_NONE : (uint32_t)newest;
+}
+
+void tail_prefetch_newest(const struct tail *tail, struct persona_id persona) {
+    const struct tail_table *table = table_of(tail);
+    __builtin_prefetch((const void *)&table->slot[tail_table_start(table, persona.value)]);
+}

@@ -100,4 +100,12 @@ const struct tail_row *tail_next(struct tail_cursor *cursor);
 /* The row that a cursor over this tail gave with this reference; it never changes. */
 const struct tail_row *tail_row_at(const struct tail *tail, uint32_t reference);
 
+/* Of a frozen tail: who has rows, each once, in any order, and each one's newest row by its
+ * reference. From there on row->previous leads through all of the persona's rows. */
+uint32_t tail_persona_count(const struct tail *tail);
+void tail_personas(const struct tail *tail, uint32_t *out);
+uint32_t tail_newest_reference(const struct tail *tail, struct persona_id persona);
+/* Brings into the cache what tail_newest_reference looks at. */
+void tail_prefetch_newest(const struct tail *tail, struct persona_id persona);
+
 #endif

@@ -15,13 +15,17 @@
 #include "base/random.h"
 #include "store/run/run_file.h"
 
-#define ROWS_MAX 200000
+#define ROWS_MAX     200000
+#define PERSONAS_MAX 20000
+#define NUMBER(row)  ((uint32_t)(row) * 3 + 1)
 
 struct rows {
     struct run_row row[ROWS_MAX];
     size_t count;
     struct buffer bytes;
     size_t offset[ROWS_MAX];
+    /* Lists of each persona's rows, by numbers that are not those of the rows. */
+    uint32_t newest[PERSONAS_MAX], personas[PERSONAS_MAX], before[ROWS_MAX];
     struct run_rows interface;
 };
 
@@ -47,15 +51,43 @@ static const char *path_of(const char *name) {
 }
 
 /* What a row points at stands until the next one is asked for, and no longer. */
-static void get(const void *context, size_t i, struct run_row *row) {
+static uint32_t get(const void *context, uint32_t number, struct run_row *row) {
     static char latest[PACKED_BYTES_MAX];
     static uint32_t used;
     const struct rows *rows = context;
+    uint32_t i = number / 3;
+    assert_int_equal(number, NUMBER(i));
     *row = rows->row[i];
     memset(latest, 0xee, used);
     used = row->packed.length;
     memcpy(latest, row->packed.at, used);
     row->packed.at = latest;
+    return rows->before[i];
+}
+
+static uint32_t newest(const void *context, uint32_t persona) {
+    return ((const struct rows *)context)->newest[persona];
+}
+
+/* Personas stand in the order in which they were last heard of. */
+static void link_rows(struct rows *rows) {
+    uint32_t count = 0;
+    memset(rows->newest, 0xff, sizeof rows->newest);
+    for (size_t i = 0; i < rows->count; i++) {
+        uint32_t *last = &rows->newest[rows->row[i].persona];
+        rows->before[i] = *last;
+        *last = NUMBER(i);
+    }
+    for (size_t i = rows->count; i-- > 0;) {
+        uint32_t persona = rows->row[i].persona;
+        if (rows->newest[persona] == NUMBER(i)) rows->personas[count++] = persona;
+    }
+    rows->interface = (struct run_rows){.count = rows->count,
+                                        .personas = rows->personas,
+                                        .persona_count = count,
+                                        .newest = newest,
+                                        .get = get,
+                                        .context = rows};
 }
 
 static void pack_row(struct packed_writer *writer, struct buffer *bytes, size_t i) {
@@ -108,7 +140,7 @@ static void make_rows(struct rows *rows, size_t count, uint32_t personas) {
         rows->row[i].packed =
             (struct text){rows->bytes.at + rows->offset[i], (uint32_t)(end - rows->offset[i])};
     }
-    rows->interface = (struct run_rows){.count = count, .get = get, .context = rows};
+    link_rows(rows);
     packed_writer_release(&writer);
 }
 
@@ -187,6 +219,42 @@ static void rows_come_back(void **state) {
     free(customer);
 }
 
+/* Lists that do not have as many rows as was said: no file, where else rows would be lost. */
+static void rows_are_counted(void **state) {
+    (void)state;
+    struct run_target target = {file_system_os(), path_of("l.run"), &columns, NULL, NULL};
+    struct run_info info;
+    struct error error = {0};
+    make_rows(&all, 5000, 70);
+    for (int more = -1; more <= 1; more += 2) {
+        struct run_rows rows = all.interface;
+        rows.count += (size_t)more;
+        assert_int_equal(run_write(&target, &rows, NULL, 0, &info, &error), STATUS_INVALID);
+        assert_non_null(strstr(error.text, "5000"));
+        assert_int_not_equal(access(path_of("l.run"), F_OK), 0);
+    }
+    all.personas[3] = ID_NONE;
+    assert_int_equal(run_write(&target, &all.interface, NULL, 0, &info, &error), STATUS_INVALID);
+    assert_int_not_equal(access(path_of("l.run"), F_OK), 0);
+}
+
+/* One persona with most of the rows, beside many with few: lists of all lengths. */
+static void long_and_short_lists(void **state) {
+    (void)state;
+    uint32_t personas = 3000;
+    make_rows(&all, 60000, personas);
+    for (size_t i = 0; i < all.count; i++)
+        if (i % 3 != 0) all.row[i].persona = i % 5 == 0 ? 7 : 2999 - (uint32_t)(i % 90 == 0);
+    link_rows(&all);
+    uint32_t *customer = make_customers(personas, 500);
+    struct run *run = write_run(&all, "l.run", customer, personas);
+    expect_rows(run, &all, customer, NULL);
+    finds_nothing(path_of("l.run"));
+    run_close(run);
+    unlink(path_of("l.run"));
+    free(customer);
+}
+
 static void merged_is_written_together(void **state) {
     (void)state;
     uint32_t personas = 3000;
@@ -196,8 +264,8 @@ static void merged_is_written_together(void **state) {
         struct rows *to = i % 3 == 0 ? &part_a : &part_b;
         to->row[to->count++] = all.row[i];
     }
-    part_a.interface = (struct run_rows){.count = part_a.count, .get = get, .context = &part_a};
-    part_b.interface = (struct run_rows){.count = part_b.count, .get = get, .context = &part_b};
+    link_rows(&part_a);
+    link_rows(&part_b);
     uint32_t *then = make_customers(personas, 2000), *now = make_customers(personas, 2000);
     for (uint32_t p = 0; p < personas; p++) now[p] = p % 10 ? then[p] : now[p];
     struct run *runs[2] = {write_run(&part_a, "b.run", then, personas),
@@ -473,6 +541,8 @@ static int remove_directory(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_come_back),
+        cmocka_unit_test(rows_are_counted),
+        cmocka_unit_test(long_and_short_lists),
         cmocka_unit_test(merged_is_written_together),
         cmocka_unit_test(flipped_bytes_are_refused),
         cmocka_unit_test(damage_is_told),

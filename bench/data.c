@@ -190,8 +190,7 @@ static uint32_t newest_row(const void *context, uint32_t persona) {
     return ((const struct slice_rows *)context)->newest[persona];
 }
 
-static uint32_t get_row(const void *context, uint32_t i, struct run_row *out) {
-    const struct slice_rows *rows = context;
+static void make_row(const struct slice_rows *rows, size_t i, struct run_row *out) {
     const struct made_row *row = &rows->slice->rows[i];
     uint64_t position = rows->slice->first_position + i;
     pack_row(rows->writer, row, position, rows->packed);
@@ -203,6 +202,11 @@ static uint32_t get_row(const void *context, uint32_t i, struct run_row *out) {
                             .source = 1,
                             .channel = (uint8_t)(position & 3),
                             .packed = buffer_text(rows->packed)};
+}
+
+static uint32_t get_row(const void *context, uint32_t i, struct run_row *out) {
+    const struct slice_rows *rows = context;
+    make_row(rows, i, out);
     return rows->before[i];
 }
 
@@ -293,14 +297,14 @@ static struct tail *build_tail(const struct data *data, bool empty) {
     packed_writer_init(&writer);
     buffer_init(&packed);
     event_batch_init(&batch);
-    struct slice_rows rows = {&slice, &writer, &packed};
+    struct slice_rows rows = {.slice = &slice, .writer = &writer, .packed = &packed};
     for (size_t i = 0; i < count;) {
         size_t first = i;
         event_batch_clear(&batch);
         for (; i < count && i - first < 5000; i++) {
             struct run_row row;
             struct event *event = event_batch_add(&batch);
-            get_row(&rows, i, &row);
+            make_row(&rows, i, &row);
             if (event == NULL) bench_fail("no memory");
             *event = (struct event){.time_ms = row.time_ms,
                                     .known_ms = row.known_ms,

@@ -146,7 +146,9 @@ static void fetch_texts(const struct event_batch *batch, const struct event *eve
                         uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
         if (events[i].identifier_count == 0) continue;
-        __builtin_prefetch(batch->bytes.at + batch->identifiers[events[i].identifier].offset);
+        const struct event_identifier *first = &batch->identifiers[events[i].identifier];
+        __builtin_prefetch(batch->bytes.at + first->offset);
+        __builtin_prefetch(batch->bytes.at + first->offset + first->length);
     }
 }
 

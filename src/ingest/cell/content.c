@@ -11,10 +11,18 @@ uint64_t content_seed(struct text column, bool is_property) {
 
 /* ---- hashing ---- */
 
+/* Both halves of the product, in registers. Those of a 128-bit product gcc 12 writes to the stack
+ * and reads back, and each step of a hash waits for the one before it. */
 static inline uint64_t fold(uint64_t a, uint64_t b) {
+#ifdef __x86_64__
+    uint64_t low, high;
+    __asm__("mulq %3" : "=a"(low), "=d"(high) : "%a"(a), "rm"(b) : "cc");
+    return low ^ high;
+#else
     __extension__ typedef unsigned __int128 wide;
     wide product = (wide)a * b;
     return (uint64_t)product ^ (uint64_t)(product >> 64);
+#endif
 }
 
 static const uint64_t odd[2] = {UINT64_C(0xa0761d6478bd642f), UINT64_C(0xe7037ed1a0b428db)};

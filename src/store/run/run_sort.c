@@ -146,6 +146,7 @@ static inline void fetch_packed(const struct run_rows *rows, struct text packed)
     if (rows->prefetch == NULL) return;
     uint32_t bytes = packed.length < PACKED_BYTES ? packed.length : PACKED_BYTES;
     for (uint32_t line = 0; line < bytes; line += 64) __builtin_prefetch(packed.at + line);
+    __builtin_prefetch(packed.at + (bytes > 0 ? bytes - 1 : 0)); /* mostly in one line more */
 }
 
 /* Begins with the personas that come next, as long as there are lanes. */

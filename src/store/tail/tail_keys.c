@@ -10,10 +10,10 @@
  * all keys anew. */
 #define SLOTS_FEW   (1u << 18)
 #define CHUNK_BYTES (sizeof(struct tail_key) << TAIL_KEYS_CHUNK_BITS)
-/* Chunks that are allocated together: few at first; of a tail that grows so many that they fill
- * huge pages, which cost far fewer page faults. */
-#define GROUP_FIRST 128u
-#define GROUP_LATER 256u
+/* Chunks that are allocated together. They are filled and read one after the other, so they need no
+ * huge pages: on a virtual machine that gives free memory back to its host, 2 MB at a time, a fresh
+ * huge page costs five times as much as the same memory in small pages. */
+#define GROUP_CHUNKS 128u
 /* Each share may leave a chunk unfilled: numbers run so far beyond the count of the keys. */
 #define NUMBERS_UNUSED     (TAIL_KEYS_SHARES << TAIL_KEYS_CHUNK_BITS)
 #define NUMBER_BITS_FEWEST 18u
@@ -21,17 +21,15 @@
 static_assert(sizeof(struct tail_key) == 32, "two keys fill a cache line");
 static_assert(SLOTS_MIN / 2 + NUMBERS_UNUSED < 1u << NUMBER_BITS_FEWEST, "numbers fit in a slot");
 
-static inline uint32_t group_from(uint32_t chunk) {
-    return chunk < GROUP_FIRST ? GROUP_FIRST : GROUP_LATER;
-}
+static_assert(GROUP_CHUNKS * CHUNK_BYTES < (2u << 20), "a group is smaller than a huge page");
 
 void tail_keys_init(struct tail_keys *keys, uint64_t first_position) {
     *keys = (struct tail_keys){.first_position = first_position};
 }
 
 void tail_keys_release(struct tail_keys *keys) {
-    for (uint32_t i = 0; i < keys->chunk_count; i += group_from(i))
-        memory_free_huge(keys->chunks[i].keys, group_from(i) * CHUNK_BYTES);
+    for (uint32_t i = 0; i < keys->chunk_count; i += GROUP_CHUNKS)
+        memory_free_huge(keys->chunks[i].keys, GROUP_CHUNKS * CHUNK_BYTES);
     memory_free(keys->chunks);
     memory_free(keys->rare);
     memory_free_huge(keys->slot, (size_t)keys->slots * sizeof(*keys->slot));
@@ -104,15 +102,14 @@ static enum status reserve_chunks(struct tail_keys *keys, size_t more) {
     size_t chunks = keys->begun_count + begins;
     if (chunks >> (32 - TAIL_KEYS_CHUNK_BITS) != 0) return STATUS_LIMIT;
     while (keys->chunk_count < chunks) {
-        uint32_t count = group_from(keys->chunk_count);
         enum status status = memory_grow((void **)&keys->chunks, &keys->chunk_capacity,
-                                         keys->chunk_count + count, sizeof(*keys->chunks));
+                                         keys->chunk_count + GROUP_CHUNKS, sizeof(*keys->chunks));
         struct tail_key *group =
-            status == STATUS_OK ? memory_alloc_huge(count * CHUNK_BYTES) : NULL;
+            status == STATUS_OK ? memory_alloc_huge(GROUP_CHUNKS * CHUNK_BYTES) : NULL;
         if (!group) return STATUS_NO_MEMORY;
-        for (uint32_t i = 0; i < count; i++)
+        for (uint32_t i = 0; i < GROUP_CHUNKS; i++)
             keys->chunks[keys->chunk_count + i].keys = group + (i << TAIL_KEYS_CHUNK_BITS);
-        keys->chunk_count += count;
+        keys->chunk_count += GROUP_CHUNKS;
     }
     return STATUS_OK;
 }

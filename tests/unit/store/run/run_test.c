@@ -17,7 +17,7 @@
 
 #define ROWS_MAX     200000
 #define PERSONAS_MAX 20000
-#define NUMBER(row)  ((uint32_t)(row) * 3 + 1)
+#define NUMBER(row)  ((uint32_t)(row)*3 + 1)
 
 struct rows {
     struct run_row row[ROWS_MAX];

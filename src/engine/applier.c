@@ -19,6 +19,9 @@
 #include "engine/group.h"
 #include "engine/engine_internal.h"
 
+/* So many of other threads' short changes are applied by one that came to apply its own. */
+#define SHORT_CHANGES_MAX 16u
+
 /* In order of arrival. */
 struct change_list {
     struct change *first, *last;
@@ -407,24 +410,44 @@ static bool applies_here(const struct applier *applier, const struct change *cha
     return change->is_short && !applier->is_applying && applier->queue.first == NULL;
 }
 
-/* Under the lock, which it lets go while it applies and when it ends. */
-static void apply_short(struct applier *applier, struct change *change) {
+/* Under the lock, which it lets go while it applies. True: the syncer is to be woken. */
+static bool apply_here_now(struct applier *applier, struct change *const *changes, size_t count) {
     begin_applying(applier);
-    applier->stats.here++;
+    applier->stats.here += count;
     pthread_mutex_unlock(&applier->lock);
-    apply_group(applier, &change, 1);
+    apply_group(applier, changes, count);
     pthread_mutex_lock(&applier->lock);
-    bool wakes_syncer = end_applying(applier, &change, 1);
+    return end_applying(applier, changes, count);
+}
+
+/* Under the lock: short changes that came meanwhile, from the front of the queue. */
+static size_t take_short(struct applier *applier, struct change *changes[SHORT_CHANGES_MAX]) {
+    size_t count = 0;
+    while (count < SHORT_CHANGES_MAX && applier->queue.first != NULL &&
+           applier->queue.first->is_short)
+        changes[count++] = list_take(&applier->queue);
+    return count;
+}
+
+/* Under the lock, which it lets go while it applies and when it ends. Whoever has the role applies
+ * once more what short changes have come meanwhile, so that listening threads that decide at one
+ * time wake nobody; what is left then is the applier's thread's. */
+static void apply_short(struct applier *applier, struct change *change) {
+    struct change *others[SHORT_CHANGES_MAX];
+    bool wakes_syncer = apply_here_now(applier, &change, 1);
+    size_t count = take_short(applier, others);
+    if (count > 0) wakes_syncer = apply_here_now(applier, others, count) || wakes_syncer;
     bool wakes_applier = applier->is_idle && applier->queue.first != NULL;
     pthread_mutex_unlock(&applier->lock);
     if (wakes_syncer) pthread_cond_signal(&applier->written);
     if (wakes_applier) pthread_cond_signal(&applier->queued);
 }
 
-/* Under the lock, which it lets go when it ends. */
+/* Under the lock, which it lets go when it ends. Whoever has the role looks at the queue when its
+ * own work is done, so that nobody is to be woken meanwhile. */
 static void queue(struct applier *applier, struct change *change) {
     list_add(&applier->queue, change);
-    bool wakes = applier->is_idle;
+    bool wakes = applier->is_idle && !applier->is_applying;
     pthread_mutex_unlock(&applier->lock);
     if (wakes) pthread_cond_signal(&applier->queued);
 }

@@ -184,7 +184,7 @@ bool applier_has_failed(const struct applier *applier);
 /* What it did so far; for tests and benches. Any thread. */
 struct applier_stats {
     uint64_t changes, frames, joined, syncs; /* joined: changes that shared a frame */
-    uint64_t here; /* short changes that were applied by the thread that submitted them */
+    uint64_t here; /* short changes that were applied by a thread that came to submit one */
     uint64_t waiting, waiting_bytes; /* accepted and not yet completed */
 };
 void applier_stats(struct applier *applier, struct applier_stats *out);

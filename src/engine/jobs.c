@@ -3,12 +3,10 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/memory.h"
+#include "base/thread.h"
 #include "base/time.h"
 
 struct engine_job {
@@ -23,22 +21,10 @@ struct engine_job {
     struct error error;
 };
 
-/* On Linux niceness is a thread's own, and those that it starts inherit it. Where it is refused the
- * job runs with that of the process. */
-static void be_nice(int niceness) {
-    if (niceness == 0) return;
-    id_t thread = (id_t)syscall(SYS_gettid);
-    errno = 0;
-    int now = getpriority(PRIO_PROCESS, thread);
-    if (now == -1 && errno != 0) return;
-    int wanted = now + niceness > JOB_NICENESS_MAX ? JOB_NICENESS_MAX : now + niceness;
-    (void)!setpriority(PRIO_PROCESS, thread, wanted);
-}
-
 static void *run_job(void *argument) {
     struct engine_job *job = argument;
     struct error error = {0};
-    be_nice(job->options.niceness);
+    thread_be_nice(job->options.niceness);
     enum status status = work_check(&job->work, &error); /* cancelled before it began */
     if (status == STATUS_OK) status = job->options.run(job->options.context, &job->work, &error);
     pthread_mutex_lock(&job->guard);

@@ -29,9 +29,10 @@
 #ifndef ENGINE_JOBS_H
 #define ENGINE_JOBS_H
 
+#include "base/thread.h"
 #include "base/work.h"
 
-#define JOB_NICENESS_MAX 19
+#define JOB_NICENESS_MAX THREAD_NICENESS_MAX
 
 struct job_options {
     const char *name; /* for people: "training"; static */

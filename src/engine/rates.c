@@ -7,11 +7,13 @@
 #include "base/hash.h"
 #include "base/log_line.h"
 #include "base/memory.h"
+#include "base/thread.h"
 #include "engine/engine_internal.h"
 #include "measure/base_rates.h"
 
-#define REST_TIMES   9 /* as long as the last walk took */
-#define GROWTH_SHARE 8 /* the log has grown by this part of what it was */
+#define REST_TIMES          9 /* as long as the last walk took */
+#define GROWTH_SHARE        8 /* the log has grown by this part of what it was */
+#define BACKGROUND_NICENESS 10
 
 struct rates {
     struct engine *engine;
@@ -193,6 +195,7 @@ static void make_in_background(struct rates *rates) {
 
 static void *background(void *context) {
     struct rates *rates = context;
+    thread_be_nice(BACKGROUND_NICENESS);
     pthread_mutex_lock(&rates->lock);
     while (!rates->stopping) {
         if (!rates->is_asked || rates->busy)

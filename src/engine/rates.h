@@ -19,7 +19,8 @@
  *                 engine's own decisions of that hour and later apart. Waits for it.
  *
  * The background takes at most a tenth of the time: it rests nine times as long as the last walk
- * took. Where a walk fails, the program's log says so, the old versions stay, and it is tried again
+ * took. It is nicer than the threads that answer, so that no request waits for a core behind it.
+ * Where a walk fails, the program's log says so, the old versions stay, and it is tried again
  * after a rest.
  *
  * Threads: any. One walk is under way at a time; it has the engine's threads. */

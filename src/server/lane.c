@@ -2,11 +2,9 @@
 #include "server/lane.h"
 
 #include <pthread.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "base/memory.h"
+#include "base/thread.h"
 
 struct task {
     void (*run)(void *context, struct work *work);
@@ -39,8 +37,7 @@ static bool next_task(struct lane *lane, struct task *task) {
 static void *run_lane(void *argument) {
     struct lane *lane = argument;
     struct task task;
-    /* On Linux niceness is a thread's own. Where it is refused the thread runs like the others. */
-    (void)!setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), LANE_NICENESS);
+    thread_be_nice(LANE_NICENESS);
     while (next_task(lane, &task)) task.run(task.context, &lane->work);
     return NULL;
 }

@@ -8,7 +8,7 @@
  *
  * A handler is called once for each request, by one of the listening threads, with the body whole.
  * It answers before it returns, or says http_defer and has it answered by any thread, now or later:
- * by the applier's completion, for example. A handler never waits: for the disk, for a lock that
+ * by the applier's completion, for example. A handler never waits: for a sync, for a lock that
  * somebody holds over a disk call, or for another request.
  *
  * Memory: what belongs to a request is taken from its arena and lives until the answer has been

@@ -513,6 +513,40 @@ static void test_a_short_change_is_applied_by_who_submits_it(void **state) {
     assert_int_equal(orders(trial), 2);
 }
 
+static void stand_in_applier(struct change *change) {
+    struct trial *trial = change->context;
+    sem_post(&trial->begun);
+    sem_wait(&trial->go);
+}
+
+static void *submit_standing(void *context) {
+    struct trial *trial = context;
+    struct change *change = &trial->changes[0];
+    change->written = stand_in_applier;
+    submit(trial, change);
+    return NULL;
+}
+
+/* Who applies a short change applies those of others that came meanwhile, too. */
+static void test_short_changes_of_others_are_taken_along(void **state) {
+    struct trial *trial = *state;
+    struct applier_stats stats;
+    pthread_t other;
+    next_lingering(trial, 1);
+    assert_int_equal(pthread_create(&other, NULL, submit_standing, trial), 0);
+    sem_wait(&trial->begun);
+    for (uint64_t i = 2; i < 5; i++) submit(trial, next_lingering(trial, i));
+    assert_int_equal(trial->written, 0);
+    sem_post(&trial->go);
+    assert_int_equal(pthread_join(other, NULL), 0);
+    assert_int_equal(trial->written, 3);
+    assert_true(pthread_equal(trial->writer, other));
+    applier_stats(trial->applier, &stats);
+    assert_int_equal(stats.here, 4);
+    for (int i = 0; i < 4; i++) sem_wait(&trial->done);
+    assert_int_equal(orders(trial), 4);
+}
+
 /* The lingering is longer than the test may take: only what is waited for ends it. */
 static void test_what_is_waited_for_ends_the_lingering(void **state) {
     struct trial *trial = *state;
@@ -601,6 +635,7 @@ int main(void) {
         CASE(test_deciders_see_what_is_written),
         CASE(test_a_batch_comes_back_before_the_sync),
         CASE(test_a_short_change_is_applied_by_who_submits_it),
+        CASE(test_short_changes_of_others_are_taken_along),
         CASE(test_what_is_waited_for_ends_the_lingering),
         CASE(test_a_half_full_queue_ends_the_lingering),
         CASE(test_a_failed_change_does_not_linger),

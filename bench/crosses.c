@@ -228,7 +228,8 @@ static void count_pairs(const struct model *model, bool crosses, struct result *
 static void run_once(const char *path, uint64_t seed, size_t learnt, bool crosses,
                      struct result *result) {
     struct rows rows;
-    double ignored, peer[2];
+    double ignored, peer[2] = {0};
+    *result = (struct result){0};
     make_rows(&rows, 2 * learnt, seed, crosses);
     write_rows(&rows, path);
     struct model *model = learn(path, learnt, false, &result->seconds);
@@ -239,30 +240,101 @@ static void run_once(const char *path, uint64_t seed, size_t learnt, bool crosse
     result->peered = ask_peer(path, learnt, peer);
     result->peer_auc = peer[0];
     result->peer_seconds = peer[1];
-    if (getenv("ATTUNE_BENCH_RUNS") != NULL)
-        fprintf(stderr,
-                "seed %llu: %u found, %u wrong, AUC %.4f (%.4f additive), peer %.4f; %.2f s, peer "
-                "%.2f s\n",
-                (unsigned long long)seed, result->found, result->wrong, result->auc,
-                result->additive_auc, result->peer_auc, result->seconds, result->peer_seconds);
     model_destroy(model);
     model_destroy(additive);
     memory_free(rows.values);
 }
 
+/* What the runs of one kind gave, in all. */
+struct tally {
+    uint32_t runs, found, wrong;
+    bool peered;
+    double auc, additive_auc, peer_auc; /* means */
+    double worst;                       /* the least that ours was above what it is measured by */
+    double seconds[RUNS_MAX], peer_seconds[RUNS_MAX];
+};
+
+static void add_run(struct tally *tally, const struct result *result, bool crosses, uint32_t of) {
+    double than = crosses ? result->peer_auc : result->additive_auc;
+    double above = result->auc - than;
+    tally->worst = tally->runs == 0 || above < tally->worst ? above : tally->worst;
+    tally->seconds[tally->runs] = result->seconds;
+    tally->peer_seconds[tally->runs] = result->peer_seconds;
+    tally->peered = result->peered && (tally->runs == 0 || tally->peered);
+    tally->runs++;
+    tally->found += result->found;
+    tally->wrong += result->wrong;
+    tally->auc += result->auc / of;
+    tally->additive_auc += result->additive_auc / of;
+    tally->peer_auc += result->peer_auc / of;
+}
+
+/* AUC: how many times fewer pairs of rows stand in the wrong order. */
+static void print_auc(const char *name, const char *peer, double ours, double theirs,
+                      const char *note) {
+    bench_print(&(struct measurement){"crosses", name, "AUC", ours, peer, theirs,
+                                      peer != NULL ? (1 - theirs) / (1 - ours) : 0, note});
+}
+
+static void print_found(const struct tally *with, const struct tally *without) {
+    char note[160];
+    double there = (double)with->runs * PAIRS;
+    snprintf(note, sizeof note, "%u of %.0f pairs in %u runs", with->found, there, with->runs);
+    bench_print(&(struct measurement){"crosses", "strong pairs found", "share", with->found / there,
+                                      NULL, 0, 0, note});
+    snprintf(note, sizeof note, "in %u runs without crosses; %u in %u runs with crosses",
+             without->runs, with->wrong, with->runs);
+    bench_print(
+        &(struct measurement){"crosses", "false pairs", "pairs", without->wrong, NULL, 0, 0, note});
+}
+
+static void print_all(struct tally *with, struct tally *without, size_t learnt) {
+    char note[160];
+    bool peered = with->peered && without->peered;
+    const char *peer = peered ? "XGBoost, 400 trees" : NULL;
+    print_found(with, without);
+    snprintf(note, sizeof note, "mean of %u runs; the additive learner alone %.4f", with->runs,
+             with->additive_auc);
+    size_t length = strlen(note);
+    if (peered)
+        snprintf(note + length, sizeof note - length, "; in the worst run %+.4f of the peer",
+                 with->worst);
+    print_auc("auc with crosses", peer, with->auc, with->peer_auc, note);
+    snprintf(note, sizeof note, "mean of %u runs; in the worst run %+.4f of the peer",
+             without->runs, without->worst);
+    print_auc("auc without crosses", "the additive learner", without->auc, without->additive_auc,
+              note);
+    print_auc("auc without crosses, trees", peer, without->auc, without->peer_auc, NULL);
+    snprintf(note, sizeof note, "%zu rows of %d features, median of %u runs, reading included",
+             learnt, FEATURES, with->runs);
+    struct tally *both[] = {with, without};
+    const char *const names[] = {"time with crosses", "time without crosses"};
+    for (int k = 0; k < 2; k++) {
+        double ours = bench_median(both[k]->seconds, both[k]->runs);
+        double theirs = bench_median(both[k]->peer_seconds, both[k]->runs);
+        bench_print(&(struct measurement){"crosses", names[k], "CPU s", ours, peer, theirs,
+                                          peered ? theirs / ours : 0, note});
+    }
+}
+
 int main(int argc, char **argv) {
+    static struct tally with, without;
     uint32_t runs = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 20;
     size_t learnt = argc > 2 ? strtoull(argv[2], NULL, 10) : 20000;
-    if (runs == 0 || runs > RUNS_MAX || learnt < 1000) bench_fail("usage: crosses [RUNS] [ROWS]");
+    if (runs == 0 || runs > RUNS_MAX || learnt < 1000 || learnt > 10000000)
+        bench_fail("usage: crosses [RUNS] [ROWS]: up to %d runs of at least 1,000 rows", RUNS_MAX);
     char path[600];
     const char *folder = getenv("TMPDIR");
     snprintf(path, sizeof path, "%s/attune-crosses-%ld", folder != NULL ? folder : "/tmp",
              (long)getpid());
     for (uint32_t i = 0; i < runs; i++) {
-        struct result with = {0}, without = {0};
-        run_once(path, 1000 + i, learnt, true, &with);
-        run_once(path, 2000 + i, learnt, false, &without);
+        struct result result;
+        run_once(path, 1000 + i, learnt, true, &result);
+        add_run(&with, &result, true, runs);
+        run_once(path, 2000 + i, learnt, false, &result);
+        add_run(&without, &result, false, runs);
     }
     remove(path);
+    print_all(&with, &without, learnt);
     return 0;
 }

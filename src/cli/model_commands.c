@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "cli/job.h"
 #include "cli/lifetimes.h"
+#include "cli/model_shown.h"
 #include "cli/out_file.h"
 #include "engine/answer/report_json.h"
 
@@ -156,12 +157,6 @@ static void print_metrics(const struct model_metrics *metrics) {
     print_interval("top-tenth gain", &metrics->top_tenth_gain, "2");
 }
 
-/* The trait's own words; an attribute of the action has none. */
-static struct text says_of(const struct playbook *playbook, struct text feature) {
-    uint32_t trait = playbook_trait_find(playbook, feature);
-    return trait != UINT32_MAX ? playbook->traits[trait].description : (struct text){0};
-}
-
 static void print_strongest(const struct playbook *playbook, const struct model *model) {
     struct model_reason strongest[STRONGEST];
     uint32_t count = model_importance(model, strongest, STRONGEST);
@@ -171,10 +166,16 @@ static void print_strongest(const struct playbook *playbook, const struct model 
     cli_table_init(&table, ">effect|feature|says");
     for (uint32_t i = 0; i < count && i < STRONGEST; i++) {
         struct text name = model_feature(model, strongest[i].feature).name,
-                    says = says_of(playbook, name);
+                    says = model_says(playbook, name);
         cli_table_cell(&table, "%.3f", strongest[i].log_odds);
-        cli_table_cell(&table, "%.*s", TEXT_ARG(name));
-        cli_table_cell(&table, "%.*s", TEXT_ARG(says.length > 0 ? says : TEXT("")));
+        if (strongest[i].with == MODEL_ALONE) {
+            cli_table_cell(&table, "%.*s", TEXT_ARG(name));
+            cli_table_cell(&table, "%.*s", TEXT_ARG(says.length > 0 ? says : TEXT("")));
+        } else {
+            cli_table_cell(&table, "%.*s and %.*s", TEXT_ARG(name),
+                           TEXT_ARG(model_feature(model, strongest[i].with).name));
+            cli_table_cell(&table, "what both say together");
+        }
     }
     cli_table_print(&table);
 }
@@ -210,14 +211,20 @@ static void write_trained(struct json_writer *writer, const struct playbook *pla
     json_member_string(writer, "basis", model_basis_text(model_facts(entry->model)->basis));
     metrics_write_json(model_rolling_metrics(entry->model), entry->until_ms, writer);
     json_write_object_end(writer);
+    json_write_key(writer, "training");
+    model_shown_write_json(playbook, entry->model, writer);
     json_write_key(writer, "strongest");
     json_write_array_begin(writer);
     for (uint32_t i = 0; i < count && i < STRONGEST; i++) {
         struct text name = model_feature(entry->model, strongest[i].feature).name;
         json_write_object_begin(writer);
         json_member_text(writer, "feature", name);
+        if (strongest[i].with == MODEL_ALONE)
+            json_member_null(writer, "with");
+        else
+            json_member_text(writer, "with", model_feature(entry->model, strongest[i].with).name);
         json_member_number(writer, "log_odds", strongest[i].log_odds);
-        json_member_text_or_null(writer, "says", says_of(playbook, name));
+        json_member_text_or_null(writer, "says", model_says(playbook, name));
         json_write_object_end(writer);
     }
     json_write_array_end(writer);
@@ -245,7 +252,7 @@ static void print_trained(struct engine *engine, const struct training_job *trai
     printf("Trained %.*s@%u on %s that had matured by %s\n", TEXT_ARG(entry->name), entry->version,
            cli_counted(training->counts.rows, "treatment"), cli_when(playbook, training->until_ms));
     print_left_out(engine, training->rule, &training->counts);
-    if (basis != MODEL_ROLLING) cli_wrap_format(2, "This model: %s.", model_basis_text(basis));
+    model_shown_print(entry->model);
     printf("On %s (95 %% intervals by customer)\n", model_figures_text(basis));
     print_metrics(model_rolling_metrics(entry->model));
     print_strongest(playbook, entry->model);

@@ -36,7 +36,7 @@ SAMPLES = {
     "customer": ["customer household:1029"],
     "traits": ["traits household:1029", "traits", "traits --out traits.ndjson"],
     "scenarios": ["scenarios --at 2018-01-01"],
-    "train": ["train redeem --until 2017-10-01", "train shop --until 2017-10-01"],
+    "train": ["train redeem --until 2017-10-01", "train shop --until 2017-10-01", "train again --dir crossed --until 2025-04-01"],
     "evaluate": ["evaluate redeem --from 2017-10-01 --until 2018-01-01",
                  "evaluate redeem --from 2017-10-01 --until 2018-01-01 --against theirs.csv"],
     "decide": ["decide household:1029 --at 2017-12-05 --dry-run",
@@ -113,6 +113,44 @@ def tail(line, folder):
     assert server.returncode == 0
 
 
+CROSSED = """attune: 1
+currency: USD
+customer: { identifiers: { card: {} } }
+sources:
+  orders: { file: orders.csv, event: Order Completed, channel: store, time: day, key: { card: card }, row_key: "{card}/{day}" }
+  views: { file: views.csv, event: Product Viewed, channel: web, time: day, key: { card: card }, row_key: "{card}/{day}" }
+  letters: { file: letters.csv, event: Treatment Delivered, channel: mail, time: day, key: { card: card }, row_key: card, properties: { treatment: treatment } }
+goals:
+  order: { event: Order Completed, within: 10d, value: 20 USD }
+traits:
+  bought: { is: 'exists("Order Completed")', says: an order before }
+  viewed: exists("Product Viewed")
+models:
+  again: { goal: order, learn_from: Treatment Delivered, features: [bought, viewed] }
+actions:
+  letter: { goal: order, model: again, channels: [mail] }
+"""
+
+
+def make_crossed(folder):
+    """Letters of one day. Who bought before or looked, but not both, orders: two traits that say nothing alone, and much together."""
+    files = {"orders.csv": ["card,day"], "views.csv": ["card,day"], "letters.csv": ["card,day,treatment"]}
+    for n in range(1200):
+        bought, viewed, dice = n % 2, n // 2 % 2, n * 7919 % 100
+        if bought:
+            files["orders.csv"].append(f"k{n},2025-01-{1 + n % 28:02d}")
+        if viewed:
+            files["views.csv"].append(f"k{n},2025-02-{1 + n % 28:02d}")
+        files["letters.csv"].append(f"k{n},2025-03-01,letter")
+        if dice < (60 if bought != viewed else 15):
+            files["orders.csv"].append(f"k{n},2025-03-0{2 + n % 7}")
+    os.mkdir(os.path.join(folder, "letters"))
+    for name, rows in files.items():
+        world.write(folder, "letters/" + name, "\n".join(rows) + "\n")
+    world.write(folder, "crossed.yaml", CROSSED)
+    shell("attune ingest --dir crossed --playbook crossed.yaml --data letters && attune train again --dir crossed --until 2025-04-01", folder)
+
+
 def prepare(folder):
     """As after a year: files loaded, folded, a model learnt; and what the samples need beside it."""
     world.make(folder)
@@ -128,6 +166,7 @@ def prepare(folder):
     world.write(folder, "naming.yaml", world.PLAYBOOK + "# for a@b.example\n")
     shell("attune fold --playbook naming.yaml && attune fold --playbook playbook.yaml", folder)
     shutil.copytree(os.path.join(folder, "data"), os.path.join(folder, "damaged"))
+    make_crossed(folder)
     run = max(glob.glob(os.path.join(folder, "damaged", "runs", "*")), key=os.path.getsize)
     with open(run, "r+b") as file:
         file.seek(os.path.getsize(run) // 2)
@@ -225,6 +264,22 @@ class Page(World):
             self.assertEqual((unnamed, documented - seen), (set(), set()), f"{name}: printed and not documented; documented and not printed")
             for path in seen:
                 self.assertRegex(path, r"^[a-z0-9_\[\].NAME]+$", f"{name}: keys are snake_case")
+
+
+class Pairs(World):
+    """Two traits that say together what neither says alone."""
+
+    def test_training_and_reasons_tell_them(self):
+        folder = self.copy()
+        screen = shell("attune train again --dir crossed --until 2025-04-01", folder).stdout
+        self.assertIn("settings and figures from folds by customer", screen)
+        self.assertIn("1 of 1 say together what neither says alone", screen)
+        self.assertIn("bought and viewed", screen)
+        reason = shell("attune decide card:k1 --dir crossed --at 2025-04-02 --dry-run", folder).stdout
+        self.assertRegex(" ".join(reason.split()), r"mostly because an order before is yes and, together with it, viewed is no")
+        # Where both hold, nothing speaks for the letter together.
+        reason = shell("attune decide card:k3 --dir crossed --at 2025-04-02 --dry-run", folder).stdout
+        self.assertNotIn("together with it", reason)
 
 
 class Examples(World):

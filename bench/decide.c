@@ -11,6 +11,8 @@
  *
  *   "100 treatments", "20 treatments"  so many offers
  *   "moving time"                      100 offers, each decision at a later moment than the last
+ *   "with it all"                      100 offers for two placements of three slots, all drawn
+ *                                      (explore:), recorded; in turns with "100 treatments"
  *   "lists"                            30 and 300 offers with five traits that look into a list of
  *                                      50 items each, timelines of 200 events: their ratio */
 #include <stdio.h>
@@ -103,7 +105,7 @@ static double ask_peer(struct engine_view *view, const struct shape *shape) {
 /* ---- decisions ---- */
 
 struct tally {
-    uint64_t offered, bytes, treatments, trace_bytes;
+    uint64_t offered, bytes, treatments, trace_bytes, draws, choice_bytes;
     double rate;
 };
 
@@ -120,6 +122,7 @@ static struct tally decide_some(struct engine_view *view, const struct shape *sh
     random_init(&random, seed);
     packed_writer_init(&writer);
     buffer_init(&packed);
+    uint32_t choice = symbol_find(engine_symbols(view->engine), SYMBOL_PROPERTY, TEXT("choice"));
     double begin = clock_cpu_seconds();
     for (uint32_t i = 0; i < decisions; i++) {
         char name[32];
@@ -131,6 +134,9 @@ static struct tally decide_some(struct engine_view *view, const struct shape *sh
         counted.offered += view->decision->ranked_count > 0;
         counted.bytes += packed.length;
         counted.treatments += view->decision->trace.count;
+        counted.draws += view->decision->choice.draw_count;
+        if (choice != SYMBOL_NONE)
+            counted.choice_bytes += packed_find(buffer_text(&packed), choice).text.length;
         /* The traces are measured while the caches warm up. */
         if (decisions <= WARM)
             counted.trace_bytes += packed_find(buffer_text(&packed), PROPERTY_TRACE).text.length;
@@ -190,17 +196,60 @@ static void run_moving(const struct shape *shape) {
     engine_close(engine);
 }
 
+/* What a decision costs in a hub that uses everything, against the plain case. Both pack what they
+ * would record. */
+static void run_all(const struct shape *plain, const struct shape *all) {
+    struct engine *engines[2];
+    struct engine_view views[2];
+    struct error error = {0};
+    double seconds[2][TURNS];
+    struct tally counted[2];
+    int64_t t_ms;
+    BENCH_CHECK(time_parse(text_from(now_text), NULL, &t_ms));
+    for (int i = 0; i < 2; i++) {
+        const struct decision_ask ask = {.placement = i == 0 ? TEXT("") : TEXT("main,side")};
+        engines[i] = shop_open(i == 0 ? plain : all);
+        shop_check(engine_view_open(&views[i], engines[i], t_ms, &error), &error);
+        shop_check(engine_view_ask(&views[i], &ask, &error), &error);
+        (void)decide_some(&views[i], plain, WARM, 1, SAME_REQUEST);
+    }
+    for (int turn = 0; turn < TURNS; turn++) {
+        for (int i = 0; i < 2; i++) {
+            counted[i] = decide_some(&views[i], plain, DECISIONS / TURNS, 2, SAME_REQUEST);
+            seconds[i][turn] = 1 / counted[i].rate;
+        }
+    }
+    double before = bench_median(seconds[0], TURNS), after = bench_median(seconds[1], TURNS);
+    char note[160];
+    snprintf(note, sizeof note,
+             "%.0f drawn slots and %.0f B a packed decision, %.0f B of them what it drew among",
+             (double)counted[1].draws / (DECISIONS / TURNS),
+             (double)counted[1].bytes / (DECISIONS / TURNS),
+             (double)counted[1].choice_bytes / (DECISIONS / TURNS));
+    bench_print(&(struct measurement){"decide", all->name, "times the time of the plain case",
+                                      after / before, NULL, 0, 0, note});
+    for (int i = 0; i < 2; i++) {
+        engine_view_close(&views[i]);
+        engine_close(engines[i]);
+    }
+}
+
 int main(int argc, char **argv) {
     const char *only = argc > 1 ? argv[1] : NULL;
     uint32_t customers = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : CUSTOMERS;
-    struct shape hundred = {"100 treatments", customers, 100, 20, false, false},
-                 twenty = {"20 treatments", customers, 20, 20, false, false}, moving = hundred,
-                 few = {"lists, 30 treatments", customers / 20, 30, 200, true, false},
-                 many = {"lists, 300 treatments", customers / 20, 300, 200, true, false};
+    struct shape hundred = {"100 treatments", customers, 100, 20, false, false, false},
+                 twenty = {"20 treatments", customers, 20, 20, false, false, false},
+                 moving = hundred,
+                 few = {"lists, 30 treatments", customers / 20, 30, 200, true, false, false},
+                 many = {"lists, 300 treatments", customers / 20, 300, 200, true, false, false};
     moving.name = "moving time";
+    struct shape all = hundred;
+    all.name = "with it all";
+    all.all = true;
     if (only == NULL || strcmp(only, "100 treatments") == 0) (void)run(&hundred, true);
     if (only == NULL || strcmp(only, "20 treatments") == 0) (void)run(&twenty, true);
     if (only == NULL || strcmp(only, "moving time") == 0) run_moving(&moving);
+    if (only == NULL || strcmp(only, all.name) == 0) run_all(&hundred, &all);
     if (only == NULL || strcmp(only, "lists") == 0) {
         double before = run(&few, false), after = run(&many, false);
         bench_print(&(struct measurement){"decide", "lists", "times the time of 30", before / after,

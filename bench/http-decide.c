@@ -75,7 +75,7 @@ static void tell(const char *name, const char *unit, double *ours, double *empty
 int main(int argc, char **argv) {
     double rate = argc > 1 ? strtod(argv[1], NULL) : RATE;
     double seconds = argc > 2 ? strtod(argv[2], NULL) : SECONDS;
-    struct shape shape = {"20 treatments", CUSTOMERS, 20, 20, false, true};
+    struct shape shape = {"20 treatments", CUSTOMERS, 20, 20, false, true, false};
     struct http_process process;
     struct turns decide, empty;
     char data[600];

@@ -59,6 +59,10 @@ static const char playbook_body[] =
     "  - { after: Rejected, of: same action, wait: 60d }\n"
     "  - { quiet: \"03:00-03:30\", channel: email }\n";
 
+static const char playbook_all[] = "explore: { share: 1%, off: { when: t2 > 40 } }\n"
+                                   "placements: { main: { channels: [email], slots: 3 }, side: { "
+                                   "channels: [email], slots: 3 } }\n";
+
 /* The 25 features of the customer. */
 static const char *const traits[] = {
     "count(\"Order Completed\") in 30d",
@@ -106,6 +110,7 @@ static void write_playbook(const struct shape *shape) {
     fputs(playbook_head, file);
     if (shape->lists) fputs(playbook_list, file);
     fputs(playbook_body, file);
+    if (shape->all) fputs(playbook_all, file);
     fputs("traits:\n", file);
     for (size_t i = 0; i < TRAITS; i++) fprintf(file, "  t%zu: '%s'\n", i, traits[i]);
     fputs("  of_category: 'count(\"Order Completed\" where category == action.category) in 365d'\n"
@@ -215,7 +220,10 @@ struct engine *shop_open(const struct shape *shape) {
     char directory[600], playbook[600], done[600];
     if (base == NULL) base = getenv("TMPDIR");
     int length = snprintf(folder, sizeof folder, "%s/attune-bench-decide-%s-%u-%u",
-                          base != NULL ? base : "/tmp", shape->lists ? "lists" : "plain",
+                          base != NULL ? base : "/tmp",
+                          shape->lists ? "lists"
+                          : shape->all ? "all"
+                                       : "plain",
                           shape->customers, shape->offers);
     if (shape->recent)
         snprintf(folder + length, sizeof folder - (size_t)length, "-day%lld",

@@ -16,6 +16,8 @@ struct shape {
     /* The events are of the year before today, and offers still run, for who decides by the clock;
      * else they are of 2024. */
     bool recent;
+    /* Two placements of three slots each, "main" and "side", whose slots are drawn. */
+    bool all;
 };
 
 /* A trained directory under $ATTUNE_BENCH_DATA (default: $TMPDIR or /tmp), made once a shape, and

@@ -18,22 +18,39 @@ uint32_t choice_value(double priority, double highest) {
 #define Z  1.959963984540054
 #define ZZ (Z * Z)
 
+/* What is the same for all propensities. */
+struct wilson {
+    double scale, add, inverse, spread;
+};
+static struct wilson wilson_of(double rows) {
+    return (struct wilson){1 / (1 + ZZ / rows), ZZ / (2 * rows), 1 / rows, ZZ / (4 * rows * rows)};
+}
+
 /* The middle of the interval, and half its width. */
-static double wilson(double propensity, double rows, double *half) {
-    double scale = 1 / (1 + ZZ / rows);
-    double spread = propensity * (1 - propensity) / rows + ZZ / (4 * rows * rows);
-    *half = Z * scale * sqrt(spread > 0 ? spread : 0);
-    return (propensity + ZZ / (2 * rows)) * scale;
+static inline double wilson(const struct wilson *of, double propensity, double *half) {
+    double spread = propensity * (1 - propensity) * of->inverse + of->spread;
+    *half = Z * of->scale * sqrt(spread);
+    return (propensity + of->add) * of->scale;
+}
+
+void choice_uppers(const double *propensity, uint32_t count, double rows, double *out) {
+    const struct wilson of = wilson_of(rows);
+    for (uint32_t i = 0; i < count; i++) {
+        double half, upper = wilson(&of, propensity[i], &half) + half;
+        upper = upper < propensity[i] ? propensity[i] : upper;
+        out[i] = upper > 1 ? 1 : upper;
+    }
 }
 
 double choice_upper(double propensity, double rows) {
-    double half, upper = wilson(propensity, rows, &half);
-    upper += half;
-    return upper > 1 ? 1 : upper < propensity ? propensity : upper;
+    double upper;
+    choice_uppers(&propensity, 1, rows, &upper);
+    return upper;
 }
 
 double choice_lower(double propensity, double rows) {
-    double half, lower = wilson(propensity, rows, &half);
+    const struct wilson of = wilson_of(rows);
+    double half, lower = wilson(&of, propensity, &half);
     lower -= half;
     return lower < 0 ? 0 : lower > propensity ? propensity : lower;
 }

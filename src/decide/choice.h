@@ -72,6 +72,8 @@ uint32_t choice_value(double priority, double highest);
  * finite where nobody was treated yet. In [propensity, 1]. */
 #define CHOICE_PRIOR_ROWS 10
 double choice_upper(double propensity, double rows);
+/* The same of many propensities that rest on so many rows. */
+void choice_uppers(const double *propensity, uint32_t count, double rows, double *out);
 /* The lower end, in [0, propensity]. */
 double choice_lower(double propensity, double rows);
 

@@ -18,6 +18,7 @@ static enum status make_room(struct decider *decider) {
     decider->wanted = memory_calloc((size_t)playbook->trait_count + 1, sizeof *decider->wanted);
     if (decider->permits == NULL || decider->wanted == NULL) return STATUS_NO_MEMORY;
     wanted_traits(playbook, decider->wanted);
+    choice_head(playbook->explore.gamma, playbook->explore.share, decider->choice_head);
     if (!playbook->explore.on) return STATUS_OK;
     decider->group_bases =
         memory_calloc((size_t)playbook->action_count + 1, sizeof *decider->group_bases);

@@ -65,6 +65,7 @@ struct decider {
     struct held_word *held;      /* asked for and held, of the decision at hand */
     uint32_t held_count;
     size_t held_capacity;
+    char choice_head[CHOICE_HEAD_BYTES];
     struct packed_list list; /* scratch of decision_pack */
     struct buffer trace_text;
     struct value features[LEARN_FEATURES_MAX];

@@ -46,6 +46,10 @@ struct facts {
     struct route *routes;
     struct scores *scores;
     struct live live;
+    const uint32_t *trace_route; /* by place of the latest trace */
+    const uint16_t *trace_bit;
+    const struct live_run *trace_runs;
+    uint32_t trace_run_count;
 };
 
 /* One decision under way. */
@@ -56,7 +60,10 @@ struct judging {
     struct decision *decision;
     struct decision_trace trace;
     const struct treatment *treatments;
-    uint32_t *index; /* the trace's */
+    uint32_t *index, *route; /* the trace's */
+    uint16_t *bit;
+    struct live_run *runs;
+    uint32_t run_count;
 };
 
 static const struct verdict unknown_verdict = {.unknown = true};
@@ -134,6 +141,18 @@ void facts_destroy(struct facts *facts) {
 
 struct price facts_price(const struct facts *facts, uint32_t route) {
     return facts->routes[route].price;
+}
+
+const uint32_t *facts_routes(const struct facts *facts) {
+    return facts->trace_route;
+}
+
+const uint16_t *facts_bits(const struct facts *facts) {
+    return facts->trace_bit;
+}
+
+struct run_list facts_runs(const struct facts *facts) {
+    return (struct run_list){facts->trace_runs, facts->trace_run_count};
 }
 
 double facts_rows(const struct facts *facts, uint32_t route) {
@@ -439,9 +458,16 @@ static enum status make_trace(struct judging *judging, uint32_t count, bool asks
     trace->propensity = arena_alloc(arena, count * sizeof *trace->propensity);
     trace->priority = arena_alloc(arena, count * sizeof *trace->priority);
     trace->verdict = arena_alloc(arena, count * sizeof *trace->verdict);
-    if (asks) judging->index = arena_alloc(arena, count * sizeof *judging->index);
+    if (asks) {
+        judging->index = arena_alloc(arena, count * sizeof *judging->index);
+        judging->route = arena_alloc(arena, count * sizeof *judging->route);
+        judging->bit = arena_alloc(arena, count * sizeof *judging->bit);
+        judging->runs = arena_alloc(arena, count * sizeof *judging->runs);
+    }
     bool good = trace->stage != NULL && trace->propensity != NULL && trace->priority != NULL &&
-                trace->verdict != NULL && (!asks || judging->index != NULL);
+                trace->verdict != NULL &&
+                (!asks || (judging->index != NULL && judging->route != NULL &&
+                           judging->bit != NULL && judging->runs != NULL));
     return good ? STATUS_OK : STATUS_NO_MEMORY;
 }
 
@@ -457,8 +483,22 @@ static bool is_over(struct judging *judging, const struct route *route,
     return !(is.type == VALUE_YES_NO && is.yes);
 }
 
-/* Some treatments must be asked whether they are over, or may not stand where the decision is asked
- * for. Those have a place in the trace as long as there is room for all others. */
+/* Some treatments must be asked whether they are over, or there are too many and some may not stand
+ * where the decision is asked for. Those have a place in the trace as long as there is room for all
+ * others. */
+static void note_place(struct judging *judging, uint32_t place, uint32_t i) {
+    const struct live *live = &judging->facts->live;
+    struct live_run *last = judging->run_count > 0 ? &judging->runs[judging->run_count - 1] : NULL;
+    judging->index[place] = live->index[i];
+    judging->route[place] = live->route[i];
+    judging->bit[place] = live->bit[i];
+    if (last != NULL && last->route == live->route[i])
+        last->count++;
+    else
+        judging->runs[judging->run_count++] =
+            (struct live_run){.first = place, .count = 1, .route = live->route[i]};
+}
+
 static enum status judge_asking(struct judging *judging, bool evaluates) {
     const struct live *live = &judging->facts->live;
     uint32_t place = 0;
@@ -474,7 +514,7 @@ static enum status judge_asking(struct judging *judging, bool evaluates) {
             judging->decision->truncated = true;
             break;
         }
-        judging->index[place] = live->index[i];
+        note_place(judging, place, i);
         if (over)
             stop(judging, place, elsewhere ? STAGE_PLACEMENT : STAGE_AVAILABLE, verdict);
         else
@@ -483,6 +523,10 @@ static enum status judge_asking(struct judging *judging, bool evaluates) {
     }
     judging->trace.count = place;
     judging->trace.index = judging->index;
+    judging->facts->trace_route = judging->route;
+    judging->facts->trace_bit = judging->bit;
+    judging->facts->trace_runs = judging->runs;
+    judging->facts->trace_run_count = judging->run_count;
     return status;
 }
 
@@ -494,10 +538,17 @@ static enum status judge_all(struct judging *judging, uint32_t count, bool evalu
         struct live_run run = live->runs[i];
         if (run.first >= count) break;
         if (run.count > count - run.first) run.count = count - run.first;
-        status = judge_run(judging, &run, evaluates);
+        if (asked_elsewhere(judging->decider, run.route))
+            stop_run(judging, &run, STAGE_PLACEMENT, &elsewhere_verdict);
+        else
+            status = judge_run(judging, &run, evaluates);
     }
     judging->trace.count = count;
     judging->trace.index = live->index;
+    judging->facts->trace_route = live->route;
+    judging->facts->trace_bit = live->bit;
+    judging->facts->trace_runs = live->runs;
+    judging->facts->trace_run_count = live->run_count;
     return status;
 }
 
@@ -519,7 +570,8 @@ enum status facts_judge(struct decider *decider, const struct timeline *timeline
     bool evaluates = profile_reached_limit(decider->profile);
     facts->epoch++;
     scores_begin(facts->scores, decider, decision->treatments, evaluates);
-    bool asks = facts->live.asks || decider->asked.placement_count > 0;
+    bool asks =
+        facts->live.asks || (decider->asked.placement_count > 0 && facts->live.count > count);
     status = make_trace(&judging, count, asks);
     if (status == STATUS_OK)
         status = asks ? judge_asking(&judging, evaluates) : judge_all(&judging, count, evaluates);

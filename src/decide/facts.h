@@ -18,6 +18,7 @@
 #define DECIDE_FACTS_H
 
 #include "decide/decide_internal.h"
+#include "decide/live.h"
 
 struct facts;
 /* The decider's history is there already. */
@@ -36,6 +37,15 @@ struct price {
     double value, weight, lever, cost;
 };
 struct price facts_price(const struct facts *facts, uint32_t route);
+/* contact_route, and contact_bit of the key, by place of the latest trace. */
+const uint32_t *facts_routes(const struct facts *facts);
+const uint16_t *facts_bits(const struct facts *facts);
+/* Neighbours in the latest trace that have one route. The last ones may end behind it. */
+struct run_list {
+    const struct live_run *runs;
+    uint32_t count;
+};
+struct run_list facts_runs(const struct facts *facts);
 /* On how many past treatments the propensity of the route rests, with CHOICE_PRIOR_ROWS for what is
  * known beforehand. Of the latest decision, and only where its playbook explores. */
 double facts_rows(const struct facts *facts, uint32_t route);

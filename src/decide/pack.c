@@ -115,11 +115,9 @@ static enum status add_ranked(struct packed_writer *writer, struct packed_list *
 static enum status add_choice(struct decider *decider, struct packed_writer *writer,
                               const struct decision *decision) {
     struct buffer *text = &decider->trace_text;
-    char head[CHOICE_HEAD_BYTES];
     if (decision->choice.draw_count == 0) return STATUS_OK;
-    choice_head(decision->choice.gamma, decision->choice.share, head);
     buffer_clear(text);
-    enum status status = choice_write(&decision->choice, text_from(head), text);
+    enum status status = choice_write(&decision->choice, text_from(decider->choice_head), text);
     return status == STATUS_OK
                ? packed_add(writer, decider->history.symbols.choice, value_text(buffer_text(text)))
                : status;

@@ -10,8 +10,11 @@
 
 #include "decide/facts.h"
 
-static inline bool is_ranked_already(const struct decision *decision,
-                                     const struct treatment *treatment) {
+/* Does a rank have the key of the treatment at this place? */
+static inline bool is_ranked_already(const struct filling *filling, uint32_t place) {
+    const struct decision *decision = filling->decision;
+    if (!filling_may_be_ranked(filling, place)) return false;
+    const struct treatment *treatment = treatment_at(decision, place);
     for (uint32_t i = 0; i < decision->ranked_count; i++) {
         const struct treatment *other = treatment_at(decision, decision->ranked[i]);
         if (other->key_hash == treatment->key_hash && text_equal(other->key, treatment->key))
@@ -49,65 +52,91 @@ static void order(const struct decision *decision, struct unplaced *left) {
 }
 
 /* Those that may stand at a placement (UINT32_MAX: anywhere). */
-static void gather(struct filling *filling, uint32_t at) {
-    const struct decision *decision = filling->decision;
-    const struct decision_trace *trace = &decision->trace;
+static void gather_all(struct filling *filling, uint32_t at) {
+    const struct decision_trace *trace = &filling->decision->trace;
     struct unplaced *left = &filling->left;
     left->best_count = left->best_taken = 0;
     left->others = false;
-    uint32_t count = 0;
+    left->waiting_count = left->count = 0;
+    left->is_gathered = false;
     for (uint32_t i = 0; i < trace->count; i++) {
-        left->at[count] = i;
-        count += trace->stage[i] == STAGE_OFFERED;
+        left->at[left->count] = i;
+        left->count += trace->stage[i] == STAGE_OFFERED && filling_takes(filling, at, i);
     }
-    left->waiting_count = 0;
-    left->count = count;
-    if (at != UINT32_MAX) {
-        left->count = 0;
-        for (uint32_t i = 0; i < count; i++) {
-            left->at[left->count] = left->at[i];
-            left->count +=
-                asked_takes(filling->decider, at, treatment_at(decision, left->at[left->count]));
-        }
-    }
-    order(decision, left);
+    order(filling->decision, left);
 }
 
-/* The best few of those that may stand anywhere, of which nothing was placed yet. */
-static void gather_best(struct filling *filling, uint32_t wanted) {
+/* The best few of them. */
+static void gather_best(struct filling *filling, uint32_t at, uint32_t wanted) {
     const struct decision_trace *trace = &filling->decision->trace;
     struct unplaced *left = &filling->left;
     uint32_t most = wanted < BEST_MAX ? wanted : BEST_MAX, count = 0;
     double least = 0; /* where there are as many as wanted: the priority of the last of them */
     for (uint32_t i = 0; i < trace->count; i++) {
         double priority = trace->priority[i];
-        /* The priority of what was stopped is unknown, or not above 0. */
+        /* What was stopped before has a priority that is unknown, or not above 0. */
         if (!(priority > least)) continue;
-        uint32_t at = count < most ? count++ : count - 1;
-        for (; at > 0 && trace->priority[left->best[at - 1]] < priority; at--)
-            left->best[at] = left->best[at - 1];
-        left->best[at] = i;
+        if (trace->stage[i] != STAGE_OFFERED || !filling_takes(filling, at, i)) continue;
+        uint32_t to = count < most ? count++ : count - 1;
+        for (; to > 0 && trace->priority[left->best[to - 1]] < priority; to--)
+            left->best[to] = left->best[to - 1];
+        left->best[to] = i;
         if (count == most) least = trace->priority[left->best[most - 1]];
     }
+    left->count = left->best_taken = 0;
     left->best_count = count;
     left->others = count == most;
+    left->placement = at;
+    left->is_gathered = true;
+}
+
+/* The same, which exploration has found. */
+static void take_few(struct filling *filling, uint32_t at) {
+    const struct best *few = &filling->exploring.few;
+    struct unplaced *left = &filling->left;
+    for (uint32_t i = 0; i < few->count; i++) left->best[i] = few->items[i].place;
+    left->count = left->best_taken = 0;
+    left->best_count = few->count;
+    left->others = few->count == POOL_BATCH;
+    left->placement = at;
+    left->is_gathered = true;
+}
+
+/* Those that a slot of the placement may be filled with. Where the same may stand at the placement
+ * before, what is left of them is gathered already. */
+static void gather(struct filling *filling, uint32_t at, uint32_t slots) {
+    struct unplaced *left = &filling->left;
+    bool goes_on = left->waiting == NULL && left->is_gathered &&
+                   filling_takes_the_same(filling, left->placement, at);
+    if (filling->exploring.on) explore_at(filling, at);
+    if (goes_on) return;
+    if (left->waiting == NULL && filling->exploring.on)
+        take_few(filling, at);
+    else if (filling->left.waiting == NULL && slots > 0)
+        gather_best(filling, at, 2 * slots);
+    else
+        gather_all(filling, at);
 }
 
 /* All that come behind the best few. */
-static void gather_others(const struct decision *decision, struct unplaced *left) {
+static void gather_others(const struct filling *filling, struct unplaced *left) {
+    const struct decision *decision = filling->decision;
     const struct decision_trace *trace = &decision->trace;
     uint32_t last = left->best[left->best_count - 1];
     for (uint32_t i = 0; i < trace->count; i++) {
         left->at[left->count] = i;
-        left->count += trace->stage[i] == STAGE_OFFERED && goes_before(decision, last, i);
+        left->count += trace->stage[i] == STAGE_OFFERED && goes_before(decision, last, i) &&
+                       filling_takes(filling, left->placement, i);
     }
     order(decision, left);
     left->others = false;
 }
 
-static uint32_t take_next(const struct decision *decision, struct unplaced *left) {
+static uint32_t take_next(struct filling *filling) {
+    const struct decision *decision = filling->decision;
+    struct unplaced *left = &filling->left;
     if (left->best_taken < left->best_count) return left->best[left->best_taken++];
-    if (left->others) gather_others(decision, left);
+    if (left->others) gather_others(filling, left);
     if (left->count == 0) return UINT32_MAX;
     uint32_t best = left->at[0];
     left->at[0] = left->at[--left->count];
@@ -115,8 +144,12 @@ static uint32_t take_next(const struct decision *decision, struct unplaced *left
     return best;
 }
 
-/* It was taken, and stands nowhere yet. */
+/* It was taken last, and stands nowhere yet. */
 static void put_back(const struct decision *decision, struct unplaced *left, uint32_t place) {
+    if (left->best_taken > 0 && left->best[left->best_taken - 1] == place) {
+        left->best_taken--;
+        return;
+    }
     uint32_t at = left->count++;
     for (; at > 0 && goes_before(decision, place, left->at[(at - 1) / 2]); at = (at - 1) / 2)
         left->at[at] = left->at[(at - 1) / 2];
@@ -130,18 +163,23 @@ static enum status make_heap(struct filling *filling) {
     struct arena *arena = &filling->decider->arena;
     left->at = arena_alloc(arena, ((size_t)count + 1) * sizeof *left->at);
     if (waits) left->waiting = arena_alloc(arena, ((size_t)count + 1) * sizeof *left->waiting);
-    return left->at == NULL || (waits && left->waiting == NULL) ? STATUS_NO_MEMORY : STATUS_OK;
+    uint32_t routes = contact_route_count(&filling->decider->history);
+    filling->passed = arena_alloc(arena, (routes + 1u) * sizeof *filling->passed);
+    if (left->at == NULL || (waits && left->waiting == NULL) || filling->passed == NULL)
+        return STATUS_NO_MEMORY;
+    memset(filling->passed, 0, (routes + 1u) * sizeof *filling->passed);
+    return STATUS_OK;
 }
 
 /* Takes the best of them; UINT32_MAX where there is none. What is passed over here would be passed
  * over by every later call. */
-static uint32_t take_best(const struct decision *decision, struct unplaced *left,
-                          bool service_only) {
+static uint32_t take_best(struct filling *filling, bool service_only) {
+    const struct decision *decision = filling->decision;
     uint32_t best;
-    while ((best = take_next(decision, left)) != UINT32_MAX) {
-        const struct treatment *treatment = treatment_at(decision, best);
-        if (service_only && !treatment->action->service) continue;
-        if (!is_ranked_already(decision, treatment)) return best;
+    while ((best = take_next(filling)) != UINT32_MAX) {
+        if (decision->trace.stage[best] != STAGE_OFFERED) continue; /* stopped meanwhile */
+        if (service_only && !treatment_at(decision, best)->action->service) continue;
+        if (!is_ranked_already(filling, best)) return best;
     }
     return UINT32_MAX;
 }
@@ -243,33 +281,152 @@ static enum status tell_ranks(struct filling *filling) {
     return status;
 }
 
+static const struct verdict *keep_contact(struct filling *filling,
+                                          const struct contact_verdict *contact) {
+    struct verdict *kept = arena_alloc(&filling->decider->arena, sizeof *kept);
+    if (kept != NULL) verdict_of_contact(contact, filling->decision->t_ms, kept);
+    return kept;
+}
+
+/* contact_never of the treatment at this place. */
+static bool was_never_sent(const struct filling *filling, uint32_t place) {
+    const struct contact_history *history = &filling->decider->history;
+    return !contact_has_gone_out(history, filling->bits[place]) &&
+           contact_route_counts_none(history, filling->routes[place]);
+}
+
 /* Judges contacts again for the ranks below. */
 static enum status judge_contacts_again(struct filling *filling, uint32_t place) {
-    struct decider *decider = filling->decider;
-    struct contact_history *history = &decider->history;
+    struct contact_history *history = &filling->decider->history;
     const struct treatment *treatment = treatment_at(filling->decision, place);
-    int64_t t_ms = filling->decision->t_ms;
+    uint32_t route = filling->routes[place];
     const struct contact_verdict *contact;
     struct contact_verdict own;
-    struct verdict verdict;
+    if (filling_passes(filling, place)) return STATUS_OK;
+    bool never = was_never_sent(filling, place);
     enum status status = tell_ranks(filling);
     if (status != STATUS_OK) return status;
-    if (contact_never(history, contact_route(history, treatment), treatment)) {
-        status = contact_shared(history, treatment, t_ms, &contact);
+    if (never) {
+        status = contact_shared(history, treatment, filling->decision->t_ms, &contact);
     } else {
-        status = contact_check(history, treatment, t_ms, &own);
+        status = contact_check(history, treatment, filling->decision->t_ms, &own);
         contact = &own;
     }
-    if (status != STATUS_OK || contact->blocking == NULL) return status;
-    verdict_of_contact(contact, t_ms, &verdict);
-    return stop(filling, place, STAGE_CONTACT_POLICY, &verdict);
+    if (status != STATUS_OK) return status;
+    if (contact->blocking == NULL) {
+        if (never) filling->passed[route] = filling->told + 1;
+        return STATUS_OK;
+    }
+    const struct verdict *verdict = keep_contact(filling, contact);
+    filling->decision->trace.stage[place] = (uint8_t)STAGE_CONTACT_POLICY;
+    filling->decision->trace.verdict[place] = verdict;
+    return verdict != NULL ? STATUS_OK : STATUS_NO_MEMORY;
+}
+
+/* Is it left, at this placement? */
+static bool is_left(const struct filling *filling, uint32_t at, uint32_t place) {
+    return filling->decision->trace.stage[place] == STAGE_OFFERED &&
+           filling_takes(filling, at, place) && !is_ranked_already(filling, place);
+}
+
+/* The verdict of the policies that count more than one treatment, for what is left of the run;
+ * NULL in *contact: nothing is left. */
+static enum status judge_run(struct filling *filling, uint32_t at, const struct live_run *run,
+                             const struct contact_verdict **contact) {
+    uint32_t end = filling_run_end(filling, run), i = run->first;
+    *contact = NULL;
+    while (i < end && !is_left(filling, at, i)) i++;
+    if (i >= end) return STATUS_OK;
+    return contact_shared(&filling->decider->history, treatment_at(filling->decision, i),
+                          filling->decision->t_ms, contact);
+}
+
+/* Do these policies stop all that are left? */
+static enum status are_all_blocked(struct filling *filling, uint32_t at, bool *blocked) {
+    enum status status = STATUS_OK;
+    *blocked = true;
+    for (uint32_t r = 0; r < filling->runs.count && *blocked && status == STATUS_OK; r++) {
+        const struct contact_verdict *contact;
+        status = judge_run(filling, at, &filling->runs.runs[r], &contact);
+        *blocked = status == STATUS_OK && (contact == NULL || contact->blocking != NULL);
+    }
+    return status;
+}
+
+/* contact_bit of all that went out to the customer, or is ranked. */
+static void note_gone_out(const struct filling *filling, bool all,
+                          uint64_t out[CONTACT_BITS / 64]) {
+    const struct decision *decision = filling->decision;
+    const size_t bytes = CONTACT_BITS / 8;
+    memcpy(out, filling->decider->history.gone_out, bytes);
+    if (all) memset(out, 0xff, bytes);
+    for (uint32_t i = 0; i < decision->ranked_count; i++) {
+        uint32_t bit = filling->bits[decision->ranked[i]];
+        out[bit / 64] |= UINT64_C(1) << bit % 64;
+    }
+}
+
+/* Stops what is left of a run, all of which the same policy stops, except that some may be stopped
+ * by one of their own before. */
+static enum status stop_run(struct filling *filling, const struct live_run *run,
+                            const struct contact_verdict *contact) {
+    struct decision *decision = filling->decision;
+    uint8_t *stage = decision->trace.stage;
+    const struct verdict **verdict = decision->trace.verdict;
+    const struct verdict *kept = keep_contact(filling, contact);
+    const uint16_t *bits = filling->bits;
+    uint64_t gone_out[CONTACT_BITS / 64];
+    enum status status = kept != NULL ? STATUS_OK : STATUS_NO_MEMORY;
+    note_gone_out(filling, !contact_route_counts_none(&filling->decider->history, run->route),
+                  gone_out);
+    for (uint32_t i = run->first, end = filling_run_end(filling, run);
+         i < end && status == STATUS_OK; i++) {
+        uint32_t bit = bits[i];
+        if (stage[i] != STAGE_OFFERED) continue;
+        if ((gone_out[bit / 64] >> bit % 64 & 1) == 0) {
+            stage[i] = (uint8_t)STAGE_CONTACT_POLICY;
+            verdict[i] = kept;
+        } else if (!is_ranked_already(filling, i)) {
+            status = judge_contacts_again(filling, i);
+        }
+    }
+    return status;
+}
+
+static void leave_none(struct unplaced *left) {
+    left->count = 0;
+    left->best_taken = left->best_count;
+    left->others = false;
+}
+
+/* Once a limit is reached that holds for all that are left, none of them can be ranked: they are
+ * stopped in one pass, in any order. */
+static enum status stop_if_all_blocked(struct filling *filling, uint32_t at) {
+    bool blocked;
+    if (filling->has_bundles || filling->blocked_told == filling->told + 1) return STATUS_OK;
+    filling->blocked_told = filling->told + 1;
+    enum status status = are_all_blocked(filling, at, &blocked);
+    for (uint32_t r = 0; blocked && r < filling->runs.count && status == STATUS_OK; r++) {
+        const struct contact_verdict *contact;
+        status = judge_run(filling, at, &filling->runs.runs[r], &contact);
+        if (status == STATUS_OK && contact != NULL)
+            status = stop_run(filling, &filling->runs.runs[r], contact);
+    }
+    if (blocked) leave_none(&filling->left);
+    return status;
+}
+
+bool filling_takes_the_same(const struct filling *filling, uint32_t a, uint32_t b) {
+    const struct asked *asked = &filling->decider->asked;
+    if (a == UINT32_MAX || b == UINT32_MAX) return a == b;
+    return memcmp(asked->takes + (size_t)a * asked->route_count,
+                  asked->takes + (size_t)b * asked->route_count, asked->route_count) == 0;
 }
 
 enum status filling_may_join(struct filling *filling, uint32_t place, bool *joins) {
     const struct decision *decision = filling->decision;
     enum status status = STATUS_OK;
-    *joins = decision->trace.stage[place] == STAGE_OFFERED &&
-             !is_ranked_already(decision, treatment_at(decision, place));
+    *joins = decision->trace.stage[place] == STAGE_OFFERED && !is_ranked_already(filling, place);
     if (!*joins) return STATUS_OK;
     if (filling->has_bundles) {
         const struct bundle_rule *bundle = bundle_against(filling, place, BUNDLE_NEVER_WITH);
@@ -302,6 +459,7 @@ static void rank(struct filling *filling, uint32_t place, uint32_t at, double pr
     decision->probability[decision->ranked_count] = probability;
     decision->ranked_at[decision->ranked_count] = (uint8_t)at;
     decision->ranked[decision->ranked_count++] = place;
+    filling->ranked_bits |= UINT64_C(1) << filling->bits[place] % 64;
     if (filling->has_bundles) wake(filling);
 }
 
@@ -322,12 +480,15 @@ static enum status fill_slot(struct filling *filling, uint32_t at, uint32_t best
 /* Returns in *slots how many are left. */
 static enum status fill_slots(struct filling *filling, uint32_t at, uint32_t *slots,
                               bool service_only) {
+    const struct decision *decision = filling->decision;
     enum status status = STATUS_OK;
     while (*slots > 0 && status == STATUS_OK) {
-        uint32_t best = take_best(filling->decision, &filling->left, service_only);
+        uint32_t best = take_best(filling, service_only);
         bool stands;
         if (best == UINT32_MAX) break;
         status = may_stand(filling, best, &stands);
+        if (status == STATUS_OK && !stands && !service_only && decision->ranked_count > 0)
+            status = stop_if_all_blocked(filling, decision->placement_count > 0 ? at : UINT32_MAX);
         if (status != STATUS_OK || !stands) continue;
         status = fill_slot(filling, at, best, service_only);
         --*slots;
@@ -366,11 +527,7 @@ static uint32_t withheld_at(const struct decision *decision, uint32_t at) {
 static enum status fill_anywhere(struct filling *filling) {
     const struct playbook *playbook = filling->decider->data->playbook;
     uint32_t slots = asked_slots(filling->decider, playbook->slots_per_decision);
-    explore_at(filling, UINT32_MAX);
-    if (filling->left.waiting == NULL && slots > 0 && !filling->exploring.on)
-        gather_best(filling, 2 * slots);
-    else
-        gather(filling, UINT32_MAX);
+    gather(filling, UINT32_MAX, slots);
     enum status status = fill_slots(filling, 0, &slots, false);
     uint32_t withheld = withheld_at(filling->decision, 0);
     if (status == STATUS_OK && withheld > 0) status = fill_slots(filling, 0, &withheld, true);
@@ -391,8 +548,7 @@ static enum status fill_placements(struct filling *filling) {
         before = decision->ranked_count;
         for (uint32_t i = 0; i < decision->placement_count && status == STATUS_OK; i++) {
             if (slots[i] == 0) continue;
-            gather(filling, i);
-            explore_at(filling, i);
+            gather(filling, i, slots[i]);
             status = fill_slots(filling, i, &slots[i], false);
         }
     } while (status == STATUS_OK && filling->left.waiting != NULL &&
@@ -400,7 +556,7 @@ static enum status fill_placements(struct filling *filling) {
     for (uint32_t i = 0; i < decision->placement_count && status == STATUS_OK; i++) {
         uint32_t withheld = withheld_at(decision, i);
         if (withheld == 0) continue;
-        gather(filling, i);
+        gather(filling, i, withheld);
         status = fill_slots(filling, i, &withheld, true);
     }
     return status;
@@ -409,6 +565,9 @@ static enum status fill_placements(struct filling *filling) {
 enum status placement_fill(struct decider *decider, struct decision *decision) {
     struct filling filling = {.decider = decider,
                               .decision = decision,
+                              .routes = facts_routes(decider->facts),
+                              .bits = facts_bits(decider->facts),
+                              .runs = facts_runs(decider->facts),
                               .has_bundles = decider->data->playbook->bundle_count > 0};
     enum status status = make_heap(&filling);
     if (status == STATUS_OK) status = explore_begin(&filling);

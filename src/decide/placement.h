@@ -18,12 +18,10 @@ static inline uint32_t asked_slots(const struct decider *decider, uint32_t slots
     if (slots == 0) slots = 1;
     return count > 0 && count < slots ? count : slots;
 }
-/* May the treatment stand at the i-th of the placements that were asked for? */
-static inline bool asked_takes(const struct decider *decider, uint32_t i,
-                               const struct treatment *treatment) {
+/* May treatments of the route stand at the i-th of the placements that were asked for? */
+static inline bool asked_takes(const struct decider *decider, uint32_t i, uint32_t route) {
     const struct asked *asked = &decider->asked;
-    return asked
-        ->takes[(size_t)i * asked->route_count + contact_route(&decider->history, treatment)];
+    return asked->takes[(size_t)i * asked->route_count + route];
 }
 /* Is there a placement, and may no treatment of the route stand there? */
 static inline bool asked_elsewhere(const struct decider *decider, uint32_t route) {

@@ -346,6 +346,50 @@ static void test_candidates_have_the_highest_upper_bounds(void **state) {
     assert_in_range(seen['c'], 100, 200);
 }
 
+/* Where all of the first batch are stopped, the candidates are found among the others. */
+#define LETTERS 18 /* more than a batch; the bases of a trial have room for 30 actions */
+#define MANY    30
+static void test_candidates_are_found_among_many(void **state) {
+    (void)state;
+    struct buffer text;
+    buffer_init(&text);
+    assert_int_equal(buffer_append_text(&text, TEXT("actions:\n")), STATUS_OK);
+    for (uint32_t i = 0; i < MANY; i++)
+        assert_int_equal(
+            buffer_format(&text,
+                          "  %c%u: { goal: order, starting_propensity: %u%%, channels: [%s] }\n",
+                          i < LETTERS ? 'm' : 'w', i, 90 - i, i < LETTERS ? "email" : "web"),
+            STATUS_OK);
+    assert_int_equal(buffer_format(&text,
+                                   "decide: { slots: 4 }\nexplore: { share: 100%%, gamma: 0 }\n"
+                                   "policies: [ { at_most: 1, in: 1d, channel: email } ]\n%c",
+                                   '\0'),
+                     STATUS_OK);
+    begin(text.at);
+    uint32_t letters = 0, last = 0;
+    for (uint64_t i = 0; i < 400; i++) {
+        const struct decision *decision = draw_again(i);
+        uint32_t mails = 0;
+        assert_int_equal(decision->ranked_count, 4);
+        for (uint32_t k = 0; k < 4; k++) mails += first_of(decision, k) == 'm';
+        assert_int_equal(mails, 1); /* the first, since no page is among the ten best */
+        for (uint32_t d = 1; d < 4; d++) {
+            const struct choice_draw *draw = &decision->choice.draws[d];
+            assert_int_equal(draw->count, 10);
+            /* The ten best pages but those that are ranked. */
+            for (uint32_t k = 0; k < 10; k++) {
+                uint32_t is = decision->choice.candidates[draw->candidate[k]].treatment;
+                assert_in_range(is, LETTERS, LETTERS + 9 + d - 1);
+                last += is == LETTERS + 9 + d - 1;
+            }
+        }
+        letters += mails;
+    }
+    assert_int_equal(letters, 400);
+    assert_true(last > 400);
+    buffer_release(&text);
+}
+
 /* An action that nobody got begins with what followed the others of its group. */
 static void test_a_new_action_begins_as_its_group_does(void **state) {
     (void)state;
@@ -437,6 +481,7 @@ int main(void) {
         cmocka_unit_test(test_where_it_is_off_the_best_is_taken),
         cmocka_unit_test(test_service_messages_and_sensitive_topics_are_not_drawn),
         cmocka_unit_test_teardown(test_candidates_have_the_highest_upper_bounds, end),
+        cmocka_unit_test_teardown(test_candidates_are_found_among_many, end),
         cmocka_unit_test(test_a_new_action_begins_as_its_group_does),
         cmocka_unit_test_teardown(test_a_decision_keeps_what_it_drew_among, end),
         cmocka_unit_test_teardown(test_a_wrong_probability_is_not_recorded, end),

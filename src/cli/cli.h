@@ -40,6 +40,8 @@ struct cli {
     const char *out;          /* --out FILE */
     const char *list;         /* --list FILE */
     const char *against;      /* --against FILE */
+    const char *log;          /* --log FILE */
+    const char *columns;      /* --columns NAMES */
     const char *since;        /* --since BACKUP */
     const char *source;       /* --source NAME */
     const char *action;       /* --action NAME */

@@ -84,13 +84,19 @@ const struct command cli_commands[] = {
      "  attune train redeem --until 2017-10-01\n"
      "  attune train shop --until 2017-10-01   the lifetime model\n",
      0, 1, command_train},
-    {"evaluate", "MODEL", "how good a model is on treatments that it never saw",
-     "from until out against json threads nice",
+    {"evaluate", "MODEL | --log FILE", "how good a model is on treatments that it never saw",
+     "from until out against log columns json threads nice",
      "Scores the treatments delivered in [--from, --until) whose goals have matured by --until, "
      "with intervals by customer. --against takes "
      "a CSV with columns treatment, customer and prediction, and compares the two row by row.\n\n"
-     "  attune evaluate redeem --from 2017-10-01 --until 2018-01-01\n",
-     1, 1, command_evaluate},
+     "With --log, what other policies would have earned by the decisions of a CSV file (or .gz) "
+     "with the columns action, probability and reward: the policy of the column new_probability or "
+     "new_action, or else to take one action always. Rows whose probability is missing, 0 or over "
+     "1 "
+     "are refused, and told by line. docs/off-policy.md says how it is estimated.\n\n"
+     "  attune evaluate redeem --from 2017-10-01 --until 2018-01-01\n"
+     "  attune evaluate --log their_decisions.csv     another program's decisions\n",
+     0, 1, command_evaluate},
     {"decide", "CUSTOMER | --all", "the next best action, with its reason",
      "at out list all dry-run replay placement context count json threads nice",
      "Each decision is written as an event unless --dry-run. With --all decisions are written "

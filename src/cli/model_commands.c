@@ -6,6 +6,7 @@
 #include "cli/job.h"
 #include "cli/lifetimes.h"
 #include "cli/model_shown.h"
+#include "cli/off_policy.h"
 #include "cli/out_file.h"
 #include "engine/answer/report_json.h"
 
@@ -403,6 +404,7 @@ int command_evaluate(struct cli *cli) {
     struct error error = {0};
     struct evaluation evaluation = {0};
     int64_t from_ms = 0, until_ms = 0;
+    if (cli->log != NULL) return cli_evaluate_log(cli);
     struct engine *engine = cli_open(cli, false, true);
     if (engine == NULL) return EXIT_FAILED;
     uint32_t rule = find_model(engine_playbook(engine), cli->words[0]);

@@ -156,6 +156,27 @@ static enum status draw(const struct sample *sample, uint64_t seed, struct off_p
     return status;
 }
 
+/* Are all rewards equal that an estimate rests on? Then the rows tell nothing of their spread, and
+ * neither bootstrap nor Bernstein is to be believed. */
+static bool has_spread(const struct off_policy_row *rows, size_t count) {
+    double least = (double)INFINITY, most = -(double)INFINITY;
+    for (size_t i = 0; i < count; i++) {
+        if (!(rows[i].weight > 0)) continue;
+        least = fmin(least, rows[i].reward);
+        most = fmax(most, rows[i].reward);
+    }
+    return least < most;
+}
+
+static void forget_bounds(struct off_policy_result *out) {
+    for (int e = 0; e < OFF_POLICY_ESTIMATORS; e++) {
+        struct off_policy_estimate *estimate = &out->estimates[e];
+        struct interval *interval = &estimate->bootstrap;
+        interval->low = interval->high = interval->low50 = interval->high50 = (double)NAN;
+        estimate->bernstein_low = estimate->bernstein_high = (double)NAN;
+    }
+}
+
 /* What each customer adds to the estimate, in units of the mean: the mean of these over customers
  * is the estimate. SNIPS, a ratio, is taken by its push (delta method). */
 static double push_of(const struct sample *sample, const struct off_policy_result *result, int e,
@@ -238,6 +259,7 @@ enum status off_policy_estimate(const struct off_policy_row *rows, size_t count,
         status = draw(&sample, options->seed, out);
     }
     if (status == STATUS_OK) tell_bernstein(&sample, out);
+    if (!has_spread(rows, count) || sample.group_count < 2) forget_bounds(out);
     memory_free(sample.dense);
     memory_free(sample.groups);
     return status;

@@ -25,6 +25,8 @@
  *   empirical Bernstein, 7 b ln(2/delta) / (3 (n-1)) + sqrt(2 ln(2/delta) var / (n-1)) each way
  *   (Maurer and Pontil, 2009), over customers; b is the range of what was observed, so where large
  *   weights have not been met yet it is too narrow.
+ * Where all rewards behind an estimate are equal, or there is one customer, bounds are NAN: the
+ * rows tell nothing of the spread.
  * Effective sample size: (sum of w)^2 / sum of w^2 (Kish, 1965).
  *
  * Pure: no clock; sums in the order of rows, so the same rows give the same bits. Any thread. */

@@ -119,4 +119,7 @@ def make(folder):
     write(folder, "files/web.ndjson", seen % (1, 1, ',"context":{"traits":{"email":"a@b.example"}}'))
     page = seen.replace('"k1"', '"p1"').replace('"m', '"p')
     write(folder, "files/page.ndjson", page % (1, 4, ',"context":{"traits":{"email":"a@b.example"}}'))
+    write(folder, "their_decisions.csv", "customer,action,probability,reward,revenue,new_probability,channel\n" + "".join(
+        f"{n // 2},{'ab'[n % 2]},0.5,{int(dice(n, 5) < .2 + .2 * (n % 2))},{dice(n, 6):.2f},{.25 + .5 * (n % 2)},{'mail' if n % 3 else 'web'}\n"
+        for n in range(600)) + "1,a,0,1,1,0.5,web\n")
     write(folder, "events-2017-10.ndjson.gz", seen % (2, 2, "") + seen % (3, 3, ""))

@@ -17,6 +17,7 @@
 struct small_effects {
     uint32_t known; /* a bit a number */
     double effects[SMALL_NUMBERS];
+    uint8_t cells[SMALL_NUMBERS];
 };
 
 /* A trait of a treatment among the features of a model. */
@@ -178,26 +179,49 @@ static bool is_same(const struct value *a, const struct value *b) {
     }
 }
 
+/* Returns what is kept of a small number; NULL for any other value. */
+static inline struct small_effects *small_of(struct model_score_facts *facts,
+                                             const struct model *model, uint32_t feature,
+                                             const struct value *value, uint32_t *number) {
+    bool is_small =
+        value->type == VALUE_NUMBER && value->number >= 0 && value->number < SMALL_NUMBERS;
+    *number = is_small ? (uint32_t)value->number : 0;
+    if (!is_small || (double)*number != value->number) return NULL;
+    struct small_effects *small = &facts->small[feature];
+    if ((small->known >> *number & 1) == 0) {
+        uint32_t cell = model_cell(model, feature, *value);
+        small->effects[*number] = model_cell_effect(model, feature, cell);
+        small->cells[*number] = (uint8_t)cell;
+        small->known |= UINT32_C(1) << *number;
+    }
+    return small;
+}
+
 /* model_effect. */
 static inline double effect_of(struct model_score_facts *facts, const struct model *model,
                                uint32_t feature, const struct value *value) {
-    bool is_small =
-        value->type == VALUE_NUMBER && value->number >= 0 && value->number < SMALL_NUMBERS;
-    uint32_t number = is_small ? (uint32_t)value->number : 0;
-    if (!is_small || (double)number != value->number) return model_effect(model, feature, *value);
-    struct small_effects *small = &facts->small[feature];
-    if ((small->known >> number & 1) == 0) {
-        small->effects[number] = model_effect(model, feature, *value);
-        small->known |= UINT32_C(1) << number;
-    }
-    return small->effects[number];
+    uint32_t number;
+    const struct small_effects *small = small_of(facts, model, feature, value, &number);
+    return small != NULL ? small->effects[number] : model_effect(model, feature, *value);
 }
 
-/* Keeps the value's cell, where a pair looks at it. */
-static void keep_cell(struct model_score_facts *facts, const struct model *model, uint32_t feature,
-                      const struct value *value) {
-    if (facts->pairs.count > 0 && facts->pairs.wanted[feature])
-        facts->pairs.cells[feature] = (uint8_t)model_cell(model, feature, *value);
+/* model_cell, of a trait. */
+static inline uint8_t trait_cell(struct model_score_facts *facts, const struct model *model,
+                                 uint32_t feature, const struct value *value) {
+    uint32_t number;
+    const struct small_effects *small = small_of(facts, model, feature, value, &number);
+    return small != NULL ? small->cells[number] : (uint8_t)model_cell(model, feature, *value);
+}
+
+static inline bool has_pairs(const struct model_score_facts *facts, uint32_t feature) {
+    return facts->pairs.count > 0 && facts->pairs.wanted[feature];
+}
+
+/* Keeps the cell of a trait's value, where a pair looks at it. */
+static inline void keep_cell(struct model_score_facts *facts, const struct model *model,
+                             uint32_t feature, const struct value *value) {
+    if (has_pairs(facts, feature))
+        facts->pairs.cells[feature] = trait_cell(facts, model, feature, value);
 }
 
 /* What the traits of the treatment add, where they differ from those of the one before. */
@@ -226,8 +250,10 @@ static void tell_customer(struct model_score_facts *facts, const struct model *m
         keep_cell(facts, model, i, &traits[rule->features[i]]);
     }
     facts->before = model_add(model_base(model), facts->effects, 0, facts->from);
-    if (facts->pairs.counts[PAIR_OF_CUSTOMER] > 0)
-        facts->before += score_pairs_sum(&facts->pairs, model, PAIR_OF_CUSTOMER);
+    if (facts->pairs.count > 0) {
+        facts->before += score_pairs_sum(&facts->pairs, PAIR_OF_CUSTOMER);
+        score_pairs_fold(&facts->pairs);
+    }
     facts->count = model_feature_count(model);
 }
 
@@ -267,14 +293,14 @@ static void tell_table(struct model_score_facts *facts, struct own_feature *own,
         own->table[own->written[i]] = none;
         own->cells[own->written[i]] = own->none_cell;
     }
-    bool wanted = facts->pairs.count > 0 && facts->pairs.wanted[own->feature];
+    bool wanted = has_pairs(facts, own->feature);
     own->written_count = answers->touched_count;
     for (size_t i = 0; i < answers->touched_count; i++) {
         uint32_t holder = answers->touched[i];
         const struct value *value = &answers->by_holder[holder].answer.value;
         own->written[i] = holder + 1;
         own->table[holder + 1] = effect_of(facts, model, own->feature, value);
-        if (wanted) own->cells[holder + 1] = (uint8_t)model_cell(model, own->feature, *value);
+        if (wanted) own->cells[holder + 1] = trait_cell(facts, model, own->feature, value);
     }
 }
 
@@ -329,10 +355,12 @@ static void make_row(struct scores *scores, struct decider *decider, const struc
     for (uint32_t i = 0; i < count; i++) {
         uint32_t feature = rule->feature_count + i;
         scores->row[i] = model_effect(model, feature, decider->features[feature]);
-        keep_cell(facts, model, feature, &decider->features[feature]);
+        if (has_pairs(facts, feature))
+            facts->pairs.cells[feature] =
+                (uint8_t)model_cell(model, feature, decider->features[feature]);
     }
     if (facts->pairs.counts[PAIR_OF_TREATMENT] > 0)
-        scores->row[count - 1] += score_pairs_sum(&facts->pairs, model, PAIR_OF_TREATMENT);
+        scores->row[count - 1] += score_pairs_sum(&facts->pairs, PAIR_OF_TREATMENT);
     for (uint32_t i = 0; kept && i < count; i++) {
         size_t place = i * scores->row_capacity + treatment->index;
         scores->columns[place] = scores->row[i];
@@ -384,13 +412,11 @@ static uint8_t cell_of_answer(const struct own_feature *own, const struct model 
 
 /* Effects of the rule's features behind the customer's first ones, those of the treatment, and of
  * pairs in the cells at hand. */
-static double propensity_of_row(const struct model_score_facts *facts, const struct model *model,
-                                const double *row, uint32_t rule_count) {
+static double propensity_of_row(const struct model_score_facts *facts, const double *row,
+                                uint32_t rule_count) {
     double log_odds = model_add(facts->before, facts->effects, facts->from, rule_count);
     log_odds = model_add(log_odds, row, 0, facts->count - rule_count);
-    if (facts->pairs.count > 0)
-        log_odds += score_pairs_sum(&facts->pairs, model, PAIR_OF_BOTH) +
-                    score_pairs_sum(&facts->pairs, model, PAIR_OF_OWN);
+    if (facts->pairs.count > 0) log_odds += score_pairs_of_treatment(&facts->pairs);
     return model_propensity(log_odds);
 }
 
@@ -401,11 +427,11 @@ double scores_plain(struct scores *scores, struct decider *decider, const struct
     for (uint32_t i = 0; i < facts->own_count; i++) {
         struct own_feature *own = &facts->own[i];
         facts->effects[own->feature] = effect_of_answer(facts, own, route->model, treatment->index);
-        if (facts->pairs.counts[PAIR_OF_OWN] > 0 && facts->pairs.wanted[own->feature])
+        if (has_pairs(facts, own->feature))
             facts->pairs.cells[own->feature] = cell_of_answer(own, route->model, treatment->index);
     }
     const double *row = row_of(scores, decider, route->model, rule, treatment);
-    return propensity_of_row(facts, route->model, row, rule->feature_count);
+    return propensity_of_row(facts, row, rule->feature_count);
 }
 
 /* Adds the effects of one trait of a treatment. */
@@ -437,39 +463,61 @@ static void add_column(const double *column, const uint32_t *index, uint32_t cou
     for (uint32_t i = 0; i < count; i++) log_odds[i] += column[index[i]];
 }
 
-/* The cells of a feature for treatments listed: of the customer, of a trait of theirs, or of their
- * own. */
-static void fill_cells(const struct scores *scores, const struct model_score_facts *facts,
-                       const struct model *model, uint32_t rule_count, uint32_t feature,
-                       const uint32_t *index, uint32_t count, uint8_t *out) {
-    const struct own_feature *own = NULL;
+static const struct own_feature *own_of(const struct model_score_facts *facts, uint32_t feature) {
     for (uint32_t i = 0; i < facts->own_count; i++) {
-        if (facts->own[i].feature == feature) own = &facts->own[i];
+        if (facts->own[i].feature == feature) return &facts->own[i];
     }
-    const uint8_t *column = feature >= rule_count
-                                ? scores->cells + (feature - rule_count) * scores->row_capacity
-                                : NULL;
-    for (uint32_t i = 0; i < count; i++)
-        out[i] = column != NULL ? column[index[i]]
-                 : own != NULL  ? cell_of_answer(own, model, index[i])
-                                : facts->pairs.cells[feature];
+    return NULL;
 }
 
-/* Adds the pairs of a place that a treatment's cells take part in, for treatments listed. */
+/* Points at the cells of a feature that belongs to the treatment, for treatments listed: those of
+ * an attribute, or of a trait of theirs. `room` holds them where they don't lie together. */
+static const uint8_t *cells_of(const struct scores *scores, const struct model_score_facts *facts,
+                               const struct model *model, uint32_t rule_count, uint32_t feature,
+                               const uint32_t *index, uint32_t count, uint8_t *room) {
+    if (feature >= rule_count) {
+        const uint8_t *column = scores->cells + (feature - rule_count) * scores->row_capacity;
+        if (index[count - 1] - index[0] == count - 1) return column + index[0];
+        for (uint32_t i = 0; i < count; i++) room[i] = column[index[i]];
+        return room;
+    }
+    const struct own_feature *own = own_of(facts, feature);
+    const uint32_t *holders = own->answers.holders;
+    if (holders == NULL || own->answers.answers->touched_count == 0) {
+        memset(room, own->none_cell, count);
+    } else if (own->table_size == 0) {
+        for (uint32_t i = 0; i < count; i++) room[i] = cell_of_answer(own, model, index[i]);
+    } else {
+        for (uint32_t i = 0; i < count; i++)
+            room[i] = own->cells[(uint32_t)(holders[index[i]] + 1)];
+    }
+    return room;
+}
+
+/* Adds the pairs that differ by treatment, for treatments listed. */
 static void add_pairs(const struct scores *scores, const struct model_score_facts *facts,
-                      const struct model *model, uint32_t rule_count, enum pair_place place,
-                      const uint32_t *index, uint32_t count, double *log_odds) {
-    uint8_t left[PAIR_CELLS_AT_ONCE], right[PAIR_CELLS_AT_ONCE];
-    for (uint32_t k = 0; k < facts->pairs.counts[place]; k++) {
-        uint32_t pair = facts->pairs.of[place][k].pair;
-        for (uint32_t first = 0; first < count; first += PAIR_CELLS_AT_ONCE) {
-            uint32_t some = count - first < PAIR_CELLS_AT_ONCE ? count - first : PAIR_CELLS_AT_ONCE;
-            fill_cells(scores, facts, model, rule_count, facts->pairs.of[place][k].left,
-                       index + first, some, left);
-            fill_cells(scores, facts, model, rule_count, facts->pairs.of[place][k].right,
-                       index + first, some, right);
+                      const struct model *model, uint32_t rule_count, const uint32_t *index,
+                      uint32_t count, double *log_odds) {
+    const struct score_pairs *pairs = &facts->pairs;
+    uint8_t room[2][PAIR_CELLS_AT_ONCE];
+    for (uint32_t first = 0; first < count; first += PAIR_CELLS_AT_ONCE) {
+        uint32_t some = count - first < PAIR_CELLS_AT_ONCE ? count - first : PAIR_CELLS_AT_ONCE;
+        const uint32_t *at = index + first;
+        double *out = log_odds + first;
+        for (uint32_t k = 0; k < pairs->folded_count; k++) {
+            const double *sums = pairs->folded[k].sums;
+            const uint8_t *cells = cells_of(scores, facts, model, rule_count,
+                                            pairs->folded[k].feature, at, some, room[0]);
+            for (uint32_t i = 0; i < some; i++) out[i] += sums[cells[i]];
+        }
+        for (uint32_t k = 0; k < pairs->counts[PAIR_OF_OTHERS]; k++) {
+            const struct placed_pair *pair = &pairs->pairs[PAIR_OF_OTHERS][k];
+            const uint8_t *left =
+                cells_of(scores, facts, model, rule_count, pair->left, at, some, room[0]);
+            const uint8_t *right =
+                cells_of(scores, facts, model, rule_count, pair->right, at, some, room[1]);
             for (uint32_t i = 0; i < some; i++)
-                log_odds[first + i] += model_pair_effect(model, pair, left[i], right[i]);
+                out[i] += model_pair_table_effect(&pair->table, left[i], right[i]);
         }
     }
 }
@@ -500,8 +548,8 @@ void scores_many(struct scores *scores, struct decider *decider, const struct ro
     }
     for (uint32_t k = 0; k < facts->count - rule->feature_count; k++)
         add_column(scores->columns + k * scores->row_capacity, index, count, out);
-    add_pairs(scores, facts, route->model, rule->feature_count, PAIR_OF_BOTH, index, count, out);
-    add_pairs(scores, facts, route->model, rule->feature_count, PAIR_OF_OWN, index, count, out);
+    if (facts->pairs.count > 0)
+        add_pairs(scores, facts, route->model, rule->feature_count, index, count, out);
     model_propensities(out, count);
 }
 
@@ -515,7 +563,7 @@ double scores_of(struct scores *scores, struct decider *decider,
     if (facts->count == 0) return treatment_propensity(decider, treatment);
     tell_treatment(facts, model, rule, traits);
     const double *row = row_of(scores, decider, model, rule, treatment);
-    return propensity_of_row(facts, model, row, rule->feature_count);
+    return propensity_of_row(facts, row, rule->feature_count);
 }
 
 /* Keeps the strongest; the earlier feature first among equals. */
@@ -547,15 +595,12 @@ static uint32_t reasons_of_row(struct decider *decider, const struct model *mode
 /* The pairs of the rule's features, and those of one of them with what was sent and where. */
 static uint32_t keep_pair_reasons(const struct model_score_facts *facts, const struct model *model,
                                   uint32_t width, struct model_reason *out, uint32_t count) {
-    for (uint32_t place = 0; place < PAIR_PLACES; place++) {
-        for (uint32_t i = 0; i < facts->pairs.counts[place]; i++) {
-            uint32_t left = facts->pairs.of[place][i].left, right = facts->pairs.of[place][i].right;
-            double log_odds =
-                model_pair_effect(model, facts->pairs.of[place][i].pair, facts->pairs.cells[left],
-                                  facts->pairs.cells[right]);
-            if (log_odds > 0 && left < width)
-                count = keep_reason(out, count, (struct model_reason){left, right, log_odds});
-        }
+    for (uint32_t k = 0; k < facts->pairs.count; k++) {
+        struct model_pair_facts pair = model_pair_facts(model, k);
+        double log_odds = model_pair_effect(model, k, facts->pairs.cells[pair.left],
+                                            facts->pairs.cells[pair.right]);
+        if (log_odds > 0 && pair.left < width)
+            count = keep_reason(out, count, (struct model_reason){pair.left, pair.right, log_odds});
     }
     return count;
 }
@@ -586,7 +631,7 @@ uint32_t scores_reasons(struct scores *scores, struct decider *decider,
         double log_odds =
             f < rule->feature_count ? facts->effects[f] : row[f - rule->feature_count];
         if (f == last && facts->pairs.count > 0)
-            log_odds -= score_pairs_sum(&facts->pairs, model, PAIR_OF_TREATMENT);
+            log_odds -= score_pairs_sum(&facts->pairs, PAIR_OF_TREATMENT);
         if (log_odds > 0)
             count = keep_reason(out, count, (struct model_reason){f, MODEL_ALONE, log_odds});
     }

@@ -157,6 +157,21 @@ uint32_t model_cell(const struct model *model, uint32_t feature, struct value va
 double model_cell_effect(const struct model *model, uint32_t feature, uint32_t cell);
 double model_pair_effect(const struct model *model, uint32_t pair, uint32_t left_cell,
                          uint32_t right_cell);
+/* A feature has at most so many cells. */
+#define LEARN_CELLS_MAX 256
+uint32_t model_cell_count(const struct model *model, uint32_t feature);
+/* The effects of a pair, borrowed from the model: the cells of either feature fall into parts. */
+struct model_pair_table {
+    const uint8_t *left_part, *right_part; /* by cell */
+    const double *effects;                 /* at left part * left_step + right part * right_step */
+    uint32_t left_step, right_step;
+};
+struct model_pair_table model_pair_table(const struct model *model, uint32_t pair);
+static inline double model_pair_table_effect(const struct model_pair_table *table,
+                                             uint32_t left_cell, uint32_t right_cell) {
+    return table->effects[table->left_part[left_cell] * table->left_step +
+                          table->right_part[right_cell] * table->right_step];
+}
 double model_propensity(double log_odds);
 /* The same for many, in place. */
 void model_propensities(double *log_odds, size_t count);

@@ -150,6 +150,16 @@ double model_pair_effect(const struct model *model, uint32_t pair, uint32_t left
     return effect_of_cells(&model->pairs[pair], left_cell, right_cell);
 }
 
+uint32_t model_cell_count(const struct model *model, uint32_t feature) {
+    return model_feature_cells(&model->features[feature]);
+}
+
+struct model_pair_table model_pair_table(const struct model *model, uint32_t pair) {
+    const struct model_pair *of = &model->pairs[pair];
+    return (struct model_pair_table){of->left_part, of->right_part, of->effects, of->right_parts,
+                                     1};
+}
+
 uint32_t model_pair_count(const struct model *model) {
     return model->pair_count;
 }

@@ -2,13 +2,20 @@
 /* The command `results`: what the holdout says we changed. */
 #include <math.h>
 
+#include "base/memory.h"
 #include "cli/job.h"
 #include "engine/answer/results.h"
 
+struct experiment_outcome {
+    struct result_experiment of;
+    struct results results;
+};
 struct measuring {
     struct engine *engine;
     struct engine_results_options options;
     struct results results;
+    struct experiment_outcome *experiments; /* each arm beside its first one */
+    uint32_t experiment_count;
     uint32_t action; /* only this one's lines, or UINT32_MAX */
     int digits;      /* of percentages */
     bool one_goal;   /* all lines have the same: it needs no column */
@@ -61,7 +68,7 @@ static void name_cell(struct cli_table *table, struct engine *engine,
         cli_table_cell(table, "  %.*s", TEXT_ARG(playbook->actions[series->action].name));
         return;
     case RESULT_ACTION_CHANNEL: cli_table_cell(table, "    by %.*s", TEXT_ARG(channel)); return;
-    default: cli_table_cell(table, "  everything"); return;
+    default: cli_table_cell(table, "  everything"); return; /* an experiment names its arms */
     }
 }
 
@@ -196,6 +203,32 @@ static void print_months_of(const struct measuring *measuring, const struct resu
     cli_table_print(&table);
 }
 
+/* ---- experiments ---- */
+
+static void arm_cells(const struct measuring *measuring, struct cli_table *table,
+                      const struct experiment_outcome *outcome) {
+    const struct playbook *playbook = engine_playbook(measuring->engine);
+    const struct experiment *experiment = &playbook->experiments[outcome->of.experiment];
+    const struct result_cell *all = &outcome->results.lines[0].all;
+    struct figure figures[RESULT_FIGURES];
+    result_figures(&outcome->results, playbook, all, figures);
+    cli_table_cell(table, "  %.*s: %.*s", TEXT_ARG(experiment->name),
+                   TEXT_ARG(experiment->arms[outcome->of.arm].name));
+    cli_table_cell(table, "%.*s", TEXT_ARG(playbook->goals[experiment->goal].name));
+    rate_cells(measuring, table, all, figures);
+}
+
+static void print_experiments(const struct measuring *measuring) {
+    struct cli_table table;
+    if (measuring->experiment_count == 0) return;
+    printf("\nExperiments: each arm beside its first one\n");
+    cli_table_init(&table, "  arm|goal|>arm|>first|>lift|one look|any look|told");
+    for (uint32_t i = 0; i < measuring->experiment_count; i++)
+        if (measuring->experiments[i].results.line_count > 0)
+            arm_cells(measuring, &table, &measuring->experiments[i]);
+    cli_table_print(&table);
+}
+
 /* ---- around the tables ---- */
 
 static void print_head(const struct measuring *measuring) {
@@ -293,13 +326,16 @@ static void print_legend(void) {
 
 static void print_results(const struct measuring *measuring) {
     const struct results *results = &measuring->results;
-    print_head(measuring);
-    print_rates(measuring);
-    print_values(measuring);
+    if (results->line_count > 0) {
+        print_head(measuring);
+        print_rates(measuring);
+        print_values(measuring);
+    }
     for (uint32_t i = 0; i < results->line_count; i++)
         if (has_months(measuring, &results->lines[i]))
             print_months_of(measuring, &results->lines[i]);
     print_joint(measuring);
+    print_experiments(measuring);
     print_legend();
     print_left_out(measuring);
 }
@@ -315,7 +351,7 @@ static void choose_form(struct measuring *measuring) {
             if (line->all.rate.mean[arm] > largest) largest = line->all.rate.mean[arm];
         if (line->series.goal != results->lines[0].series.goal) measuring->one_goal = false;
     }
-    measuring->digits = largest < .02 ? 2 : 1;
+    measuring->digits = results->line_count > 0 && largest < .02 ? 2 : 1;
 }
 
 static void print_nothing(const struct measuring *measuring) {
@@ -332,10 +368,35 @@ static void print_nothing(const struct measuring *measuring) {
 
 /* ---- the command ---- */
 
+static enum status measure_experiments(struct measuring *measuring, struct error *error) {
+    const struct playbook *playbook = engine_playbook(measuring->engine);
+    uint32_t count = 0;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < playbook->experiment_count; i++)
+        count += playbook->experiments[i].arm_count - 1;
+    if (count == 0 || measuring->action != UINT32_MAX) return STATUS_OK;
+    measuring->experiments = memory_calloc(count, sizeof *measuring->experiments);
+    if (measuring->experiments == NULL) return STATUS_NO_MEMORY;
+    for (uint32_t i = 0; i < playbook->experiment_count; i++) {
+        for (uint32_t arm = 1; arm < playbook->experiments[i].arm_count && status == STATUS_OK;
+             arm++) {
+            struct experiment_outcome *outcome =
+                &measuring->experiments[measuring->experiment_count++];
+            outcome->of = (struct result_experiment){i, arm};
+            measuring->options.experiment = &outcome->of;
+            status =
+                engine_results(measuring->engine, &measuring->options, &outcome->results, error);
+        }
+    }
+    return status;
+}
+
 static enum status measure(void *context, struct work *work, struct error *error) {
     struct measuring *measuring = context;
     measuring->options.work = work;
-    return engine_results(measuring->engine, &measuring->options, &measuring->results, error);
+    enum status status =
+        engine_results(measuring->engine, &measuring->options, &measuring->results, error);
+    return status == STATUS_OK ? measure_experiments(measuring, error) : status;
 }
 
 static bool find_action(const struct cli *cli, struct measuring *measuring) {
@@ -357,6 +418,16 @@ static int print_json(const struct measuring *measuring) {
     struct cli_json json;
     struct json_writer *writer = cli_json_begin(&json, true);
     results_write_members(&measuring->results, measuring->engine, measuring->action, writer);
+    json_write_key(writer, "experiments");
+    json_write_array_begin(writer);
+    for (uint32_t i = 0; i < measuring->experiment_count; i++) {
+        const struct experiment_outcome *outcome = &measuring->experiments[i];
+        json_write_object_begin(writer);
+        experiment_results_write_members(&outcome->results, &outcome->of, measuring->engine,
+                                         writer);
+        json_write_object_end(writer);
+    }
+    json_write_array_end(writer);
     return cli_json_end(&json, stdout);
 }
 
@@ -368,13 +439,16 @@ static int tell(struct cli *cli, struct measuring *measuring) {
         code = cli_fail(&error);
     else if (cli->json)
         code = print_json(measuring);
-    else if (measuring->results.line_count == 0)
+    else if (measuring->results.line_count == 0 && measuring->experiment_count == 0)
         print_nothing(measuring);
     else {
         choose_form(measuring);
         print_results(measuring);
     }
     results_release(&measuring->results);
+    for (uint32_t i = 0; i < measuring->experiment_count; i++)
+        results_release(&measuring->experiments[i].results);
+    memory_free(measuring->experiments);
     return code;
 }
 

@@ -42,6 +42,8 @@ enum status decider_create(struct decider **out, const struct customer_data *dat
     buffer_init(&decider->trace_text);
     asked_init(&decider->asked);
     enum status status = holdout_symbols_add(data->symbols, &decider->holdout_symbols);
+    if (status == STATUS_OK)
+        status = experiment_symbols_add(data->symbols, &decider->experiment_symbols);
     if (status == STATUS_OK) status = contact_history_init(&decider->history, data);
     if (status == STATUS_OK) status = make_room(decider);
     if (status == STATUS_OK) status = facts_create(&decider->facts, decider);
@@ -129,6 +131,8 @@ void trace_stop(struct treatment_trace *trace, enum stage stage, const struct ve
     trace->standing = verdict->standing;
     trace->elsewhere = verdict->elsewhere;
     trace->bundle = verdict->bundle;
+    trace->experiment = verdict->experiment;
+    trace->arm = verdict->arm;
     trace->free_at_ms = verdict->free_at_ms;
 }
 
@@ -292,6 +296,8 @@ static enum status decide_once(struct decider *decider, const struct timeline *t
     out->truncated = out->limited = out->late = false;
     arena_clear(&decider->arena);
     profile_at_for(decider->profile, timeline, out->t_ms, decider->wanted);
+    experiment_seats_at(decider->data->playbook, &decider->experiment_symbols, decider->profile,
+                        timeline, out->t_ms, &out->seats);
     where_find(&decider->history.where, decider->profile);
     out->zone = decider->history.where.name;
     if (is_late(decider, out)) return STATUS_OK;

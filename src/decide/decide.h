@@ -16,6 +16,7 @@
 
 #include "decide/choice.h"
 #include "decide/contact.h"
+#include "decide/experiment.h"
 #include "decide/holdout.h"
 #include "learn/learn.h"
 #include "profile/profile.h"
@@ -72,6 +73,9 @@ struct treatment_trace {
     bool elsewhere;
     /* … or this rule keeps it from standing beside what is ranked; NULL: others took the slots. */
     const struct bundle_rule *bundle;
+    /* Available: the arm of this experiment takes the action away; else NULL. */
+    const struct experiment *experiment;
+    const struct experiment_arm *arm;
 };
 
 /* The treatments that were judged, in playbook order: at most DECISION_TREATMENTS_MAX of those that
@@ -112,7 +116,8 @@ struct decision {
     /* The time to decide in was over (decider_watch): nothing was ranked, and the decision must not
      * be recorded. */
     bool late;
-    struct holdout holdout; /* the arm that the customer is in */
+    struct holdout holdout;        /* the arm that the customer is in */
+    struct experiment_seats seats; /* and those of experiments under way */
     /* The customer's own time zone; empty where it is not known, or the playbook does not ask. */
     struct text zone;
     /* More treatments than DECISION_TREATMENTS_MAX were available; the limit is reported. */

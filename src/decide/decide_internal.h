@@ -49,6 +49,7 @@ struct decider {
     struct goal_base *group_bases;
     struct text model_names;
     struct holdout_symbols holdout_symbols;
+    struct experiment_symbols experiment_symbols;
     uint64_t directory; /* seeds the ids of decisions */
     struct contact_history history;
     struct facts *facts;
@@ -87,6 +88,8 @@ struct verdict {
     bool limited;          /* a named limit made it unknown, or held it */
     bool elsewhere;        /* STAGE_PLACEMENT: treatment_trace */
     const struct bundle_rule *bundle;
+    const struct experiment *experiment; /* STAGE_AVAILABLE: treatment_trace */
+    const struct experiment_arm *arm;
 };
 /* Why a contact policy holds, in numbers, between `open` and `close`: "2 of 2, 1 of them pending
  * since 2026-03-07 09:00". Nothing for what is no policy that counts. */

@@ -37,7 +37,8 @@ struct route {
     double chance; /* where no model tells it */
     double rows;   /* that the chance rests on; where the playbook explores */
     struct price price;
-    bool value_of_base; /* the goal's own value, where it has one, is that of its base */
+    struct verdict removed; /* an arm of an experiment takes the action away: .experiment is set */
+    bool value_of_base;     /* the goal's own value, where it has one, is that of its base */
 };
 
 struct facts {
@@ -218,6 +219,19 @@ static void weigh(struct judging *judging, struct route *route, const struct act
     judging->decision->limited |= profile_eval_limited(profile);
 }
 
+/* What the arms of the customer change. */
+static void take_seats(const struct judging *judging, struct route *route,
+                       const struct action *action) {
+    const struct playbook *playbook = judging->decider->data->playbook;
+    const struct experiment_seats *seats = &judging->decision->seats;
+    uint32_t index = (uint32_t)(action - playbook->actions);
+    if (playbook->experiment_count == 0) return;
+    route->removed = (struct verdict){0};
+    route->removed.experiment = experiment_without(playbook, seats, index, &route->removed.arm);
+    double lever = 1 + (action->lever_percent + experiment_lever(playbook, seats, index)) / 100;
+    route->price.lever = lever > 0 ? lever : 0;
+}
+
 /* What holds for every treatment of the route. Where a condition behind `available` reads the
  * treatment, the stages are not asked here. */
 static enum status prepare(struct judging *judging, struct route *route,
@@ -225,6 +239,7 @@ static enum status prepare(struct judging *judging, struct route *route,
     struct facts *facts = judging->facts;
     route->epoch = facts->epoch;
     route->send_after_ms = 0;
+    take_seats(judging, route, treatment->action);
     route->price.value = route->value_of_base
                              ? judging->decider->bases[treatment->action->goal].value
                              : route->price.value;
@@ -349,6 +364,10 @@ static enum status judge_one(struct judging *judging, uint32_t place, uint32_t r
         enum status status = prepare(judging, route, treatment);
         if (status != STATUS_OK) return status;
     }
+    if (route->removed.experiment != NULL) {
+        stop(judging, place, STAGE_AVAILABLE, &route->removed);
+        return STATUS_OK;
+    }
     bool alone = asks_each(route, treatment->has_span);
     if (evaluates || alone || !route->score.plain)
         profile_with(judging->decider->profile, treatment);
@@ -437,6 +456,10 @@ static enum status judge_run(struct judging *judging, const struct live_run *run
     if (route->epoch != judging->facts->epoch)
         status = prepare(judging, route, &judging->treatments[live->index[run->first]]);
     if (status != STATUS_OK) return status;
+    if (route->removed.experiment != NULL) {
+        stop_run(judging, run, STAGE_AVAILABLE, &route->removed);
+        return STATUS_OK;
+    }
     if (evaluates || asks_each(route, run->has_span) || !route->score.plain) {
         for (uint32_t i = run->first; i < run->first + run->count && status == STATUS_OK; i++)
             status =

@@ -289,6 +289,9 @@ enum status decision_pack(struct decider *decider, const struct decision *decisi
         status =
             packed_add(writer, PROPERTY_WITHHELD, value_yes_no(decision_withholds_some(decision)));
     if (status == STATUS_OK) status = add_holdout(decider, decision, writer);
+    if (status == STATUS_OK)
+        status = experiment_seats_pack(decider->data->playbook, &decider->experiment_symbols,
+                                       &decision->seats, list, writer);
     if (status == STATUS_OK) status = packed_end(writer, out);
     return status;
 }

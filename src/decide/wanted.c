@@ -15,6 +15,8 @@ void wanted_traits(const struct playbook *playbook, bool *out) {
         for (uint32_t k = 0; k < rule->feature_count; k++) out[rule->features[k]] = true;
     }
     profile_want(playbook->explore.off_when, out);
+    for (uint32_t i = 0; i < playbook->experiment_count; i++)
+        profile_want(playbook->experiments[i].who, out);
     profile_want(playbook->zone_from, out);
     profile_want(playbook->zone_country, out);
     profile_want_read(playbook, out);

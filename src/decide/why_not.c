@@ -72,6 +72,8 @@ static int64_t search_free(struct decider *decider, const struct timeline *timel
 
 int64_t decision_free_at(struct decider *decider, const struct timeline *timeline,
                          const struct decision *decision, const struct treatment_trace *trace) {
+    if (trace->experiment != NULL)
+        return trace->experiment->stop_ms >= TIME_NEVER ? 0 : trace->experiment->stop_ms;
     switch (trace->stopped_at) {
     case STAGE_CONTACT_POLICY: return trace->free_at_ms >= TIME_NEVER ? 0 : trace->free_at_ms;
     case STAGE_AVAILABLE:
@@ -85,6 +87,7 @@ int64_t decision_free_at(struct decider *decider, const struct timeline *timelin
 
 static struct text condition_of(const struct treatment_trace *trace) {
     const struct action *action = trace->treatment->action;
+    if (trace->experiment != NULL) return trace->experiment->name;
     switch (trace->stopped_at) {
     case STAGE_AVAILABLE: return action->available_source;
     case STAGE_ELIGIBLE: return action->eligible_source;
@@ -162,8 +165,14 @@ static enum status when_words(const struct decider *decider, const struct decisi
                              "From when on: not by time alone.",
                              100 * trace->propensity, value, cost);
     case STAGE_PLACEMENT: return placed_words(decider, decision, trace, priority, out);
-    default: return from_when_words(decider, free_at_ms, out);
+    default: break;
     }
+    if (trace->experiment == NULL) return from_when_words(decider, free_at_ms, out);
+    enum status status = buffer_format(out, "; arm %.*s of this experiment goes without it",
+                                       TEXT_ARG(trace->arm->name));
+    if (status != STATUS_OK) return status;
+    return free_at_ms == 0 ? buffer_format(out, ", and it has no stop.")
+                           : from_when_words(decider, free_at_ms, out);
 }
 
 static enum status offered_words(const struct decider *decider, const struct decision *decision,

@@ -73,14 +73,18 @@ static bool is_comparable(const struct lift_stratum *stratum) {
     return stratum->arm[LIFT_HOLDOUT].n >= 2 && stratum->arm[LIFT_TREATED].n >= 2;
 }
 
-static void add_cost(const struct lift_sums *treated, double theta, double weight,
+/* What the treated cost more; the holdout of a playbook costs nothing. */
+static void add_cost(const struct lift_stratum *stratum, double theta, double weight,
                      struct lift *out) {
-    double n = treated->n;
-    double covariance = centred(treated->cy, treated->c, treated->y, n) -
-                        theta * centred(treated->cx, treated->c, treated->x, n);
-    out->cost += weight * treated->c / n;
-    out->cost_variance += weight * weight * squares(treated->cc, treated->c, n) / (n - 1) / n;
-    out->cost_covariance += weight * weight * covariance / (n - 1) / n;
+    for (int arm = 0; arm < LIFT_ARMS; arm++) {
+        const struct lift_sums *sums = &stratum->arm[arm];
+        double n = sums->n, sign = arm == LIFT_TREATED ? 1 : -1;
+        double covariance =
+            centred(sums->cy, sums->c, sums->y, n) - theta * centred(sums->cx, sums->c, sums->x, n);
+        out->cost += sign * weight * sums->c / n;
+        out->cost_variance += weight * weight * squares(sums->cc, sums->c, n) / (n - 1) / n;
+        out->cost_covariance += weight * weight * covariance / (n - 1) / n;
+    }
 }
 
 /* Welch's denominator grows by what it returns. */
@@ -96,7 +100,7 @@ static double add_stratum(const struct lift_stratum *stratum, bool is_share, str
         out->customers[arm] += stratum->arm[arm].n;
         spread += variance * variance / (stratum->arm[arm].n - 1);
     }
-    add_cost(&stratum->arm[LIFT_TREATED], theta, weight, out);
+    add_cost(stratum, theta, weight, out);
     return spread;
 }
 

@@ -51,7 +51,7 @@ struct lift {
     double plain_variance;          /* what it would be without x */
     double arm_variance[LIFT_ARMS]; /* of the means */
     double freedom;                 /* HUGE_VAL for shares */
-    double cost, cost_variance;     /* of a treated customer */
+    double cost, cost_variance;     /* what a treated customer costs more */
     double cost_covariance;         /* of cost and difference */
     double n;                       /* customers compared */
     double customers[LIFT_ARMS];    /* of them by arm */

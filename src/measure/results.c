@@ -230,7 +230,8 @@ static void conclude_lines(const struct concluding *concluding, const struct res
     const struct result_part *part = &concluding->gathered->part;
     size_t value = 0;
     for (uint32_t s = 0; s < plan->count; s++) {
-        bool has_rows = part->cells[s * RESULT_CELLS + RESULT_WHOLE] != NULL;
+        bool has_rows = part->cells[s * RESULT_CELLS + RESULT_WHOLE] != NULL ||
+                        plan->series[s].kind == RESULT_EXPERIMENT;
         struct result_line *line = &out->lines[out->line_count];
         out->line_count += has_rows;
         if (!has_rows) continue;
@@ -380,11 +381,14 @@ enum status results_measure(const struct customer_data *data, const struct resul
     struct result_gathered gathered = {.share_count = 0};
     *out = (struct results){
         .at_ms = options->at_ms, .since_ms = options->since_ms, .alpha = SEQUENCE_ALPHA};
-    snprintf(out->salt, sizeof out->salt, "%.*s", TEXT_ARG(data->playbook->holdout_salt));
+    struct text salt = options->experiment == NULL
+                           ? data->playbook->holdout_salt
+                           : data->playbook->experiments[options->experiment->experiment].salt;
+    snprintf(out->salt, sizeof out->salt, "%.*s", TEXT_ARG(salt));
     for (int32_t m = 0; m <= MONTHS_MAX; m++)
         out->months_from_ms[m] =
             month_begins(data->playbook->zone, options->at_ms, MONTHS_MAX - 1 - m);
-    enum status status = result_plan_make(&plan, data->playbook, error);
+    enum status status = result_plan_make(&plan, data->playbook, options->experiment, error);
     out->line_room = plan.count;
     if (status == STATUS_OK)
         status = results_gather(data, &plan, options, out->months_from_ms, &gathered, error);

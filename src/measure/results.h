@@ -25,6 +25,8 @@
  * decided for), an action, or an action in a channel; each with one goal. Service messages go to
  * everybody and are in no series.
  *
+ * The arms of an experiment (decide/experiment.h) are compared in the same way.
+ *
  * The first decision for a customer is the same in both arms but for chance. Later ones are not
  * quite: what somebody was sent may change what is decided for them next. So the sample ratio is
  * told with every series and month, and where it is off, its figures are not to be believed.
@@ -64,6 +66,7 @@ enum result_kind {
     RESULT_SCENARIO,
     RESULT_ACTION,
     RESULT_ACTION_CHANNEL, /* of an action with several channels */
+    RESULT_EXPERIMENT,     /* an arm of an experiment beside the first one */
     RESULT_KIND_COUNT
 };
 const char *result_kind_name(enum result_kind kind); /* "overall", … "action in channel" */
@@ -116,7 +119,8 @@ struct results {
     char salt[RESULT_SALT_BYTES]; /* what is longer is cut */
     uint32_t month_count;
     int64_t months_from_ms[MONTHS_MAX + 1]; /* the last one is where the last month ends */
-    struct result_line *lines;              /* those with rows; in the order of the kinds */
+    struct result_line
+        *lines; /* those with rows, in the order of the kinds; of an experiment one */
     uint32_t line_count, line_room;
     struct sample_ratio ratio; /* of all customers who were decided for */
     uint64_t customers[LIFT_ARMS];
@@ -132,13 +136,23 @@ struct results {
     double alpha;
 };
 
+/* An arm of an experiment, beside its first one, which then stands where the holdout does. All that
+ * was decided counts, also where nothing was offered, since what is offered differs between arms.
+ * Customers in the holdout, who are sent nothing, and those of other arms are left out. */
+struct result_experiment {
+    uint32_t experiment, arm; /* indexes in the playbook, and in its arms: 1 or more */
+};
+
 struct results_options {
     int64_t at_ms, since_ms; /* since: TIME_ALWAYS: from the first decision on */
     uint32_t threads;
-    struct work *work; /* may be NULL; counts customers */
-    /* The share of the holdout in the playbook of this hash (16 digits), as the decision has it;
-     * NAN where that playbook is no longer there. From any thread. */
-    double (*share_of)(void *context, struct text playbook_hash);
+    struct work *work;                          /* may be NULL; counts customers */
+    const struct result_experiment *experiment; /* NULL: the holdout */
+    /* The share of the holdout in the playbook of this hash (16 digits), as the decision has it; of
+     * an experiment that of its first arm, of the customers in the two that are compared. NAN where
+     * that playbook is no longer there. From any thread. */
+    double (*share_of)(void *context, const struct result_experiment *experiment,
+                       struct text playbook_hash);
     void *context;
 };
 

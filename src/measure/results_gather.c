@@ -15,6 +15,7 @@ struct result_gathering {
     const struct results_options *options;
     const int64_t *months_from_ms;
     struct holdout_symbols arm_symbols;
+    struct experiment_symbols experiment_symbols;
     struct message_symbols symbols;
     bool *wanted; /* traits that goals and scenarios read */
     bool reads_traits;
@@ -46,19 +47,15 @@ static uint32_t share_of(struct result_part *part, struct text packed) {
         return part->last_share;
     memcpy(part->last_playbook_bytes, playbook.text.at, playbook.text.length);
     part->last_playbook = (struct text){part->last_playbook_bytes, playbook.text.length};
-    part->last_share =
-        share_index(part->gathering, options->share_of(options->context, playbook.text));
+    part->last_share = share_index(
+        part->gathering, options->share_of(options->context, options->experiment, playbook.text));
     return part->last_share;
 }
 
 /* ---- the decisions of a customer ---- */
 
 /* Reads the arm of a record; false where it has none under this salt, which is counted. */
-static bool read_arm(struct result_part *part, struct text packed, uint32_t *arm) {
-    const struct result_gathering *gathering = part->gathering;
-    const uint32_t symbols[] = {gathering->arm_symbols.holdout, gathering->arm_symbols.salt};
-    struct value values[2];
-    packed_find_each(packed, symbols, values, 2);
+static bool read_holdout(struct result_part *part, const struct value values[2], uint32_t *arm) {
     bool in = values[0].type == VALUE_TEXT && text_equal(values[0].text, TEXT("in")),
          out = values[0].type == VALUE_TEXT && text_equal(values[0].text, TEXT("out"));
     if (!in && !out) {
@@ -66,12 +63,54 @@ static bool read_arm(struct result_part *part, struct text packed, uint32_t *arm
         return false;
     }
     if (values[1].type != VALUE_TEXT ||
-        !text_equal(values[1].text, gathering->data->playbook->holdout_salt)) {
+        !text_equal(values[1].text, part->gathering->data->playbook->holdout_salt)) {
         part->under_other_salt++;
         return false;
     }
     *arm = in ? LIFT_HOLDOUT : LIFT_TREATED;
     return true;
+}
+
+struct seat_search {
+    const struct experiment *experiment;
+    uint32_t arm;
+    bool other_salt;
+};
+
+static void look_at_seat(void *context, struct text name, struct text arm, struct text salt) {
+    struct seat_search *search = context;
+    const struct experiment *experiment = search->experiment;
+    if (!text_equal(name, experiment->name) || search->arm != UINT32_MAX) return;
+    search->other_salt = !text_equal(salt, experiment->salt);
+    for (uint32_t i = 0; i < experiment->arm_count && !search->other_salt; i++)
+        if (text_equal(arm, experiment->arms[i].name)) search->arm = i;
+}
+
+/* The same of an experiment; nobody is sent anything who is held out. */
+static bool read_seat(struct result_part *part, struct text packed, uint32_t *arm) {
+    const struct result_gathering *gathering = part->gathering;
+    const struct result_experiment *asked = gathering->options->experiment;
+    struct seat_search search = {.experiment =
+                                     &gathering->data->playbook->experiments[asked->experiment],
+                                 .arm = UINT32_MAX};
+    experiment_records_read(packed, &gathering->experiment_symbols, look_at_seat, &search);
+    part->under_other_salt += search.other_salt;
+    part->without_arm += search.arm == UINT32_MAX && !search.other_salt;
+    if (search.arm == UINT32_MAX) return false;
+    *arm = search.arm == 0            ? LIFT_HOLDOUT
+           : search.arm == asked->arm ? LIFT_TREATED
+                                      : LIFT_ARMS; /* another one */
+    return true;
+}
+
+static bool read_arm(struct result_part *part, struct text packed, uint32_t *arm) {
+    const struct result_gathering *gathering = part->gathering;
+    const uint32_t symbols[] = {gathering->arm_symbols.holdout, gathering->arm_symbols.salt};
+    struct value values[2];
+    packed_find_each(packed, symbols, values, 2);
+    if (gathering->options->experiment == NULL) return read_holdout(part, values, arm);
+    bool held = values[0].type == VALUE_TEXT && text_equal(values[0].text, TEXT("in"));
+    return !held && read_seat(part, packed, arm);
 }
 
 static int64_t cost_of(const struct playbook *playbook, const struct action *action,
@@ -107,7 +146,8 @@ static enum status add_message(struct result_part *part, const struct list_reade
     if (gathering->plan->first_of_action[index] == UINT32_MAX) return STATUS_OK;
     struct result_message message = {
         .action = index, .channel = symbol_find(data->symbols, SYMBOL_CHANNEL, channel.text)};
-    if (part->arm == LIFT_TREATED) message.cost = cost_of(data->playbook, action, message.channel);
+    if (part->arm == LIFT_TREATED || gathering->options->experiment != NULL)
+        message.cost = cost_of(data->playbook, action, message.channel);
     enum status status = memory_grow((void **)&part->messages, &part->message_capacity,
                                      part->message_count + 1, sizeof *part->messages);
     if (status == STATUS_OK && gathering->plan->of_treatment[action->goal])
@@ -150,6 +190,7 @@ static enum status read_decision(struct result_part *part, const struct timeline
         part->share = share_of(part, packed);
     }
     part->crossed |= arm != part->arm;
+    if (part->arm == LIFT_ARMS) return STATUS_OK;
     if (part->share == UINT32_MAX) {
         part->share_unknown++;
         return STATUS_OK;
@@ -162,7 +203,8 @@ static enum status read_decision(struct result_part *part, const struct timeline
     }
     enum status status = read_messages(part, packed, decided.t_ms, error);
     decided.message_count = (uint32_t)part->message_count - decided.message;
-    if (status != STATUS_OK || decided.message_count == 0) return status;
+    bool counts = decided.message_count > 0 || part->gathering->options->experiment != NULL;
+    if (status != STATUS_OK || !counts) return status;
     uint32_t last =
         part->decided_count > 0 ? part->decided[part->decided_count - 1].month : UINT32_MAX;
     decided.month = month_of(part->gathering, decided.t_ms, last);
@@ -417,7 +459,8 @@ static enum status add_row(struct result_part *part, struct visit *visit, size_t
     bool is_new = !is_seen(part, first + RESULT_WHOLE) ||
                   (decided->month != UINT32_MAX && !is_seen(part, first + decided->month));
     const struct result_message *message = is_new ? message_for(part, series, decided) : NULL;
-    if (message == NULL) return STATUS_OK;
+    bool counts = message != NULL || (is_new && series->kind == RESULT_EXPERIMENT);
+    if (!counts) return STATUS_OK;
     const struct result_outcome *outcome = NULL;
     enum status status = STATUS_OK;
     if (series->scenario != UINT32_MAX) {
@@ -425,8 +468,9 @@ static enum status add_row(struct result_part *part, struct visit *visit, size_t
         if (status != STATUS_OK || part->scenario_in[series->scenario] != 2) return status;
     }
     bool of_treatment = plan->of_treatment[series->goal];
-    status = outcome_for(part, visit, decided, series->goal,
-                         of_treatment ? message->treatment : NULL, &outcome, error);
+    status =
+        outcome_for(part, visit, decided, series->goal,
+                    of_treatment && message != NULL ? message->treatment : NULL, &outcome, error);
     if (status != STATUS_OK) return status;
     int64_t cost = cost_within(part, series, index, outcome->horizon_ms);
     uint32_t customer = visit->today->customer.value;
@@ -597,6 +641,8 @@ static enum status prepare(struct result_gathering *gathering, struct result_par
                            uint32_t threads) {
     struct symbols *symbols = gathering->data->symbols;
     enum status status = holdout_symbols_add(symbols, &gathering->arm_symbols);
+    if (status == STATUS_OK)
+        status = experiment_symbols_add(symbols, &gathering->experiment_symbols);
     if (status == STATUS_OK) status = message_symbols_add(symbols, &gathering->symbols);
     if (status == STATUS_OK) status = want_traits(gathering);
     for (uint32_t i = 0; i < threads && status == STATUS_OK; i++)

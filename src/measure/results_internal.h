@@ -35,6 +35,7 @@ struct result_plan {
 };
 /* Release also after a failure. */
 enum status result_plan_make(struct result_plan *plan, const struct playbook *playbook,
+                             const struct result_experiment *experiment,
                              struct error *error) MUST_USE;
 void result_plan_release(struct result_plan *plan);
 

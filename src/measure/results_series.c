@@ -4,8 +4,8 @@
 #include "profile/outcome.h"
 
 const char *result_kind_name(enum result_kind kind) {
-    static const char *const names[RESULT_KIND_COUNT] = {"overall", "channel", "scenario", "action",
-                                                         "action in channel"};
+    static const char *const names[RESULT_KIND_COUNT] = {
+        "overall", "channel", "scenario", "action", "action in channel", "experiment"};
     return names[kind];
 }
 
@@ -99,8 +99,19 @@ static enum status add_action(struct result_plan *plan, uint32_t a, struct error
     return status;
 }
 
+/* Messages are only asked for their cost. */
+static enum status add_experiment(struct result_plan *plan,
+                                  const struct result_experiment *experiment, struct error *error) {
+    uint32_t goal = plan->playbook->experiments[experiment->experiment].goal;
+    for (uint32_t a = 0; a < plan->playbook->action_count; a++)
+        plan->first_of_action[a] = is_compared(&plan->playbook->actions[a]) ? 0 : UINT32_MAX;
+    enum status status = add_series(plan, series_of(RESULT_EXPERIMENT, goal), error);
+    plan->general_count = plan->count;
+    return status;
+}
+
 enum status result_plan_make(struct result_plan *plan, const struct playbook *playbook,
-                             struct error *error) {
+                             const struct result_experiment *experiment, struct error *error) {
     *plan = (struct result_plan){.playbook = playbook};
     plan->first_of_action =
         memory_calloc((size_t)playbook->action_count + 1, sizeof *plan->first_of_action);
@@ -109,6 +120,7 @@ enum status result_plan_make(struct result_plan *plan, const struct playbook *pl
     if (plan->first_of_action == NULL || plan->of_treatment == NULL) return STATUS_NO_MEMORY;
     for (uint32_t g = 0; g < playbook->goal_count; g++)
         plan->of_treatment[g] = goal_is_of_treatment(&playbook->goals[g]);
+    if (experiment != NULL) return add_experiment(plan, experiment, error);
     enum status status = add_overall(plan, error);
     if (status == STATUS_OK) status = add_channels(plan, error);
     if (status == STATUS_OK) status = add_scenarios(plan, error);

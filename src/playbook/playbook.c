@@ -92,6 +92,7 @@ static void read_all(struct reader *reader, const struct yaml_node *const *top) 
     bundles_read(reader, top[TOP_BUNDLES]);
     policies_read(reader, top[TOP_POLICIES]);
     lists_read(reader, top[TOP_DECIDE]);
+    experiments_read(reader, top[TOP_EXPERIMENTS]);
 }
 
 /* ---- what grew while reading becomes the playbook's arrays ---- */
@@ -206,3 +207,4 @@ FIND(action, actions)
 FIND(source, sources)
 FIND(lookup, lookups)
 FIND(placement, placements)
+FIND(experiment, experiments)

@@ -447,6 +447,29 @@ struct explore_rule {
     struct place place;
 };
 
+/* experiments: -- customers are divided by a salted hash into arms, and an arm changes what the
+ * funnel does for its customers (decide/experiment.h). Experiments of one layer share no customer:
+ * each has a part [from, until) of the layer's hash space, in the order of the playbook. */
+#define EXPERIMENTS_MAX     16
+#define EXPERIMENT_ARMS_MAX 8
+struct experiment_arm {
+    struct text name;
+    double share;         /* of the experiment's customers; of all arms together 1 */
+    const bool *without;  /* by action: it is not offered; NULL: all are */
+    const double *levers; /* by action: percent that is added to its lever; NULL: none */
+};
+struct experiment {
+    struct text name, layer, salt;
+    double from, until;        /* of the layer's hash space, 0..1 */
+    int64_t start_ms, stop_ms; /* [start, stop); TIME_NEVER: it goes on */
+    struct expr_program *who;  /* asked when a customer comes in; NULL: everybody */
+    uint32_t goal;             /* index; one that depends on no treatment */
+    struct experiment_arm
+        arms[EXPERIMENT_ARMS_MAX]; /* the first is what others are compared with */
+    uint32_t arm_count;
+    struct place place;
+};
+
 /* decide: lists: -- the columns that are handed over for each treatment of a channel that others
  * serve. */
 struct contact_column {
@@ -532,6 +555,8 @@ struct playbook {
     const struct policy *policies;
     uint32_t policy_count;
     struct explore_rule explore;
+    const struct experiment *experiments;
+    uint32_t experiment_count;
     const struct messaging *messaging; /* for the channels that the playbook describes */
     uint32_t messaging_count;
     const struct placement_rule *placements;
@@ -590,6 +615,7 @@ uint32_t playbook_action_find(const struct playbook *playbook, struct text name)
 uint32_t playbook_source_find(const struct playbook *playbook, struct text name);
 uint32_t playbook_lookup_find(const struct playbook *playbook, struct text name);
 uint32_t playbook_placement_find(const struct playbook *playbook, struct text name);
+uint32_t playbook_experiment_find(const struct playbook *playbook, struct text name);
 uint32_t playbook_context_find(const struct playbook *playbook, struct text name);
 /* May the action in this channel (one of its own) stand at the placement? */
 bool placement_takes(const struct playbook *playbook, const struct placement_rule *placement,

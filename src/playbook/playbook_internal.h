@@ -41,6 +41,7 @@ void actions_read(struct reader *reader, const struct yaml_node *node,
 void lists_read(struct reader *reader, const struct yaml_node *decide);
 /* After the actions, whose channels learn whether they are explored. */
 void explore_read(struct reader *reader, const struct yaml_node *node);
+void experiments_read(struct reader *reader, const struct yaml_node *node);
 void channels_read(struct reader *reader, const struct yaml_node *node);
 void policies_read(struct reader *reader, const struct yaml_node *node);
 /* Reads a channel in which an action is offered: what is said of another one would never hold, and

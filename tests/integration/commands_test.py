@@ -41,14 +41,15 @@ SAMPLES = {
                  "evaluate redeem --from 2017-10-01 --until 2018-01-01 --against theirs.csv"],
     "evaluate --log": ["evaluate --log their_decisions.csv"],
     "decide": ["decide household:1029 --at 2017-12-05 --dry-run",
-               "decide household:1029 --at 2017-12-05 --placement shelf --context '{}'",
+               "decide household:1029 --at 2017-12-05 --dry-run --playbook exploring.yaml",
+               "decide household:1029 --at 2017-12-05 --playbook playbook.yaml --placement shelf --context '{}'",
                "decide --replay $(attune decide household:1029 --at 2017-12-05 --json | grep -om1 '[0-9a-f]\\{16\\}')", "decide --all --at 2017-12-05 --dry-run",
                "decide --all --at 2017-12-05 --dry-run --out decisions.ndjson --list mail.csv",
                "decide --all --at 2017-12-05 --out decisions.ndjson"],
     "why-not": ["why-not household:1029 mail_campaign --at 2017-12-05"],
     "report": ["report --at 2017-12-05 --from 2017-10-01 --until 2018-01-01 --out report",
                "report --at 2017-12-05 --from 2017-10-01 --until 2018-01-01 --out report --against theirs.csv"],
-    "results": ["results --at 2018-03-01 $(attune decide --all --at 2017-12-05 --out decisions.csv >/dev/null)",
+    "results": ["results --at 2018-03-01 $(attune decide --all --playbook trial.yaml --at 2017-12-05 --out decisions.csv >/dev/null)",
                 "results --at 2018-03-01 --from 2017-12-01 --action mail_campaign"],
     "audit": ["audit", "audit k1"],
     "claims list": ["claims list", "claims list cookie:p1"],
@@ -161,6 +162,9 @@ def prepare(folder):
     world.write(folder, "doubling.yaml", world.PLAYBOOK.replace("    row_key: order_id\n", "").replace("    one_event_per: order_id\n", "")
                 .replace("sum(amount), items: [item, amount]", "amount"))
     world.write(folder, "headless.csv", "1,2,3\n")
+    world.write(folder, "exploring.yaml", world.PLAYBOOK + "explore: { share: 50%, nothing: yes }\n")
+    world.write(folder, "trial.yaml", world.PLAYBOOK.replace("goals:\n", "goals:\n  visit: { event: Order Completed, within: 14d }\n", 1)
+                + "experiments: { louder: { goal: visit, start: 2017-12-01, stop: 2018-12-01, arms: { control: {}, louder: { levers: { mail_campaign: 10% } } } } }\n")
     shell("attune ingest --playbook playbook.yaml --data files/ && attune fold && attune train redeem --until 2017-10-01", folder)
     shell("attune key add --read --name 'the first key'", folder)
     # A copy of a playbook that names a customer stays in the directory.

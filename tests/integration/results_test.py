@@ -226,6 +226,75 @@ class Results(unittest.TestCase):
         self.assertRegex(done.stderr, r'no action .*"?vouchers"?.*voucher')
 
 
+EXPERIMENTS = """experiments:
+  voucher_size:
+    goal: purchase
+    start: 2026-01-02
+    layer: offers
+    share: 60%
+    arms: { control: { share: 50% }, nothing: { without: [voucher, news] } }
+  quiet:
+    goal: purchase
+    layer: offers
+    share: 40%
+    arms: { all: {}, no_news: { without: [news] }, louder: { levers: { voucher: 100% } } }
+"""
+
+
+class Experiments(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp(prefix="attune-results-")
+        cls.addClassCleanup(shutil.rmtree, cls.folder, True)
+        cls.shop = Shop(cls.folder, 9)
+        cls.shop.begin()
+        cls.shop.write("playbook.yaml", PLAYBOOK + EXPERIMENTS)
+        cls.shop.run("fold", "--playbook", os.path.join(cls.folder, "playbook.yaml"))
+        cls.decided = cls.shop.decide(3, 0.25)
+
+    def arm(self, experiment, arm, *words):
+        found = [one for one in self.shop.results("--at", stamp(30), *words)["experiments"] if (one["experiment"], one["arm"]) == (experiment, arm)]
+        self.assertEqual(len(found), 1)
+        return found[0]
+
+    def test_an_arm_that_is_offered_nothing_buys_less(self):
+        nothing = self.arm("voucher_size", "nothing")
+        self.assertEqual((nothing["control"], nothing["verdict"]), ("control", "less"))
+        lift = figure(nothing, "lift")
+        self.assertLess(lift["low"], -0.25)
+        self.assertGreater(lift["high"], -0.25)
+        self.assertFalse(nothing["sample_ratio"]["off"])
+        self.assertLess(figure(nothing, "cost")["value"], 0)
+        self.assertEqual((nothing["start"], nothing["stop"]), ("2026-01-02T05:00:00Z", None))
+        # 60 % take part, of those who are not held out.
+        self.assertAlmostEqual(sum(nothing["customers"].values()), 0.6 * 0.8 * PEOPLE, delta=80)
+
+    def test_every_arm_is_there_and_no_customer_twice(self):
+        arms = self.shop.results("--at", stamp(30))["experiments"]
+        self.assertEqual([(one["experiment"], one["arm"]) for one in arms], [("voucher_size", "nothing"), ("quiet", "no_news"), ("quiet", "louder")])
+        taking = sum(self.arm("voucher_size", "nothing")["customers"].values())
+        rest = [one["customers"] for one in arms[1:]]
+        self.assertEqual(rest[0]["holdout"], rest[1]["holdout"])
+        taking += rest[0]["holdout"] + rest[0]["treated"] + rest[1]["treated"]
+        held = len([row for row in self.decided.values() if row["withheld"] == "yes"])
+        self.assertLessEqual(taking, PEOPLE - held)
+        self.assertGreater(taking, 0.7 * PEOPLE)
+
+    def test_a_decision_names_its_arm_and_replays(self):
+        [person, row] = next((name, row) for name, row in self.decided.items() if not row["treatment"])
+        told = " ".join(self.shop.run("why-not", person, "news", "--at", stamp(3)).split())
+        self.assertIn("arm nothing of this experiment goes without it", told)
+        self.assertIn("(voucher_size)", told)
+        customer = json.loads(self.shop.run("customer", person, "--json"))
+        [made] = [event for event in customer["timeline"] if event["event"] == "Decision Made"]
+        self.assertEqual(made["properties"]["experiments"], [{"experiment": "voucher_size", "arm": "nothing", "salt": "voucher_size"}])
+        self.assertIn("equal to the bit", self.shop.run("decide", "--replay", made["properties"]["decision"]))
+
+    def test_the_screen_has_them(self):
+        told = self.shop.run("results", "--at", stamp(30))
+        self.assertRegex(told, r"voucher_size: nothing +purchase .* less")
+
+
 if __name__ == "__main__":
     ATTUNE = os.path.abspath(sys.argv[1])
     unittest.main(argv=[sys.argv[0], *sys.argv[2:]])

@@ -300,32 +300,65 @@ void scene_decision(struct scene *scene, uint32_t persona, int64_t time_ms, int6
     packed_list_release(&list);
 }
 
-void scene_decided(struct scene *scene, uint32_t persona, int64_t time_ms, int64_t known_ms,
-                   const char *properties, const char *messages) {
+static void add_messages(struct scene *scene, const char *messages, struct packed_list *list) {
     static const uint32_t symbols[] = {PROPERTY_TREATMENT, PROPERTY_CHANNEL};
-    struct packed_list list;
     struct value value;
     uint32_t symbol;
-    event_batch_clear(&scene->batch);
-    packed_list_init(&list);
-    packed_begin(&scene->writer);
-    add_properties(scene, properties, &list);
-    packed_list_begin(&list);
+    packed_list_begin(list);
     for (const char *at = messages; *at != '\0';) {
         uint32_t key = (uint32_t)strcspn(at, "@"), channel = (uint32_t)strcspn(at + key + 1, " ");
         const struct value values[] = {value_text((struct text){at, key}),
                                        value_text((struct text){at + key + 1, channel})};
-        must(packed_list_add_record(&list, symbols, values, 2) == STATUS_OK, "no memory");
+        must(packed_list_add_record(list, symbols, values, 2) == STATUS_OK, "no memory");
         at += key + 1 + channel;
         at += strspn(at, " ");
     }
-    must(packed_list_end(&list, &value) == STATUS_OK, "no memory");
+    must(packed_list_end(list, &value) == STATUS_OK, "no memory");
     must(symbol_add(scene->symbols, SYMBOL_PROPERTY, TEXT("messages"), &symbol) == STATUS_OK,
          "no symbol");
     must(packed_add(&scene->writer, symbol, value) == STATUS_OK, "no memory");
+}
+
+static void add_seat(struct scene *scene, const char *experiment, const char *arm, const char *salt,
+                     struct packed_list *list) {
+    static const char *const names[] = {"experiment", "arm", "salt", "experiments"};
+    const struct value values[] = {value_text(text_from(experiment)), value_text(text_from(arm)),
+                                   value_text(text_from(salt))};
+    uint32_t symbols[4];
+    struct value value;
+    for (int i = 0; i < 4; i++)
+        must(symbol_add(scene->symbols, SYMBOL_PROPERTY, text_from(names[i]), &symbols[i]) ==
+                 STATUS_OK,
+             "no symbol");
+    packed_list_begin(list);
+    must(packed_list_add_record(list, symbols, values, 3) == STATUS_OK, "no memory");
+    must(packed_list_end(list, &value) == STATUS_OK, "no memory");
+    must(packed_add(&scene->writer, symbols[3], value) == STATUS_OK, "no memory");
+}
+
+static void decided(struct scene *scene, uint32_t persona, int64_t time_ms, int64_t known_ms,
+                    const char *properties, const char *const seat[3], const char *messages) {
+    struct packed_list list;
+    event_batch_clear(&scene->batch);
+    packed_list_init(&list);
+    packed_begin(&scene->writer);
+    add_properties(scene, properties, &list);
+    add_messages(scene, messages, &list);
+    if (seat != NULL) add_seat(scene, seat[0], seat[1], seat[2], &list);
     must(packed_end(&scene->writer, &scene->batch.bytes) == STATUS_OK, "no memory");
     add_event(scene, persona, "system:Decision Made", time_ms, known_ms);
     packed_list_release(&list);
+}
+
+void scene_decided(struct scene *scene, uint32_t persona, int64_t time_ms, int64_t known_ms,
+                   const char *properties, const char *messages) {
+    decided(scene, persona, time_ms, known_ms, properties, NULL, messages);
+}
+
+void scene_sit(struct scene *scene, uint32_t persona, int64_t time_ms, const char *properties,
+               const char *experiment, const char *arm, const char *salt, const char *messages) {
+    const char *const seat[] = {experiment, arm, salt};
+    decided(scene, persona, time_ms, time_ms, properties, seat, messages);
 }
 
 void scene_event(struct scene *scene, uint32_t persona, const char *event, int64_t time_ms,

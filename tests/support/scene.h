@@ -85,6 +85,9 @@ void scene_decision(struct scene *scene, uint32_t persona, int64_t time_ms, int6
  * properties as scene_event has them: "holdout='out' salt='s1' playbook='p1'". */
 void scene_decided(struct scene *scene, uint32_t persona, int64_t time_ms, int64_t known_ms,
                    const char *properties, const char *messages);
+/* The same with an arm of an experiment. */
+void scene_sit(struct scene *scene, uint32_t persona, int64_t time_ms, const char *properties,
+               const char *experiment, const char *arm, const char *salt, const char *messages);
 /* The event of that number (the first is 0, which can't be corrected) is superseded by this version
  * from known_ms on. */
 void scene_correct(struct scene *scene, uint64_t number, uint32_t persona, const char *event,

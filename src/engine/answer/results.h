@@ -12,7 +12,8 @@
 
 struct engine_results_options {
     int64_t at_ms, from_ms; /* as known at; decisions from then on, TIME_ALWAYS: all */
-    struct work *work;      /* may be NULL */
+    const struct result_experiment *experiment; /* NULL: the holdout */
+    struct work *work;                          /* may be NULL */
 };
 /* Release `out` with results_release also after a failure. */
 enum status engine_results(struct engine *engine, const struct engine_results_options *options,
@@ -22,5 +23,10 @@ enum status engine_results(struct engine *engine, const struct engine_results_op
  * this action, or UINT32_MAX. */
 void results_write_members(const struct results *results, struct engine *engine, uint32_t action,
                            struct json_writer *writer);
+
+/* The same of an arm of an experiment beside its first one. */
+void experiment_results_write_members(const struct results *results,
+                                      const struct result_experiment *experiment,
+                                      struct engine *engine, struct json_writer *writer);
 
 #endif

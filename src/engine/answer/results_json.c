@@ -76,10 +76,9 @@ static void write_series(const struct result_series *series, struct engine *engi
     json_member_text(writer, "goal", playbook->goals[series->goal].name);
 }
 
-static void write_line(const struct results *results, struct engine *engine,
-                       const struct result_line *line, struct json_writer *writer) {
-    json_write_object_begin(writer);
-    write_series(&line->series, engine, writer);
+/* Its whole time and its months. */
+static void write_cells(const struct results *results, struct engine *engine,
+                        const struct result_line *line, struct json_writer *writer) {
     write_cell(results, engine_playbook(engine), &line->all, writer);
     json_write_key(writer, "months");
     json_write_array_begin(writer);
@@ -91,7 +90,30 @@ static void write_line(const struct results *results, struct engine *engine,
         json_write_object_end(writer);
     }
     json_write_array_end(writer);
+}
+
+static void write_line(const struct results *results, struct engine *engine,
+                       const struct result_line *line, struct json_writer *writer) {
+    json_write_object_begin(writer);
+    write_series(&line->series, engine, writer);
+    write_cells(results, engine, line, writer);
     json_write_object_end(writer);
+}
+
+void experiment_results_write_members(const struct results *results,
+                                      const struct result_experiment *experiment,
+                                      struct engine *engine, struct json_writer *writer) {
+    const struct playbook *playbook = engine_playbook(engine);
+    const struct experiment *rule = &playbook->experiments[experiment->experiment];
+    json_member_text(writer, "experiment", rule->name);
+    json_member_text(writer, "arm", rule->arms[experiment->arm].name);
+    json_member_text(writer, "control", rule->arms[0].name);
+    json_member_text(writer, "goal", playbook->goals[rule->goal].name);
+    json_member_text(writer, "salt", rule->salt);
+    json_member_time_or_null(writer, "start", rule->start_ms);
+    json_member_time_or_null(writer, "stop", rule->stop_ms >= TIME_NEVER ? 0 : rule->stop_ms);
+    for (uint32_t i = 0; i < results->line_count; i++)
+        write_cells(results, engine, &results->lines[i], writer);
 }
 
 static void write_left_out(const struct results *results, struct json_writer *writer) {

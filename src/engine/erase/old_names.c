@@ -51,15 +51,18 @@ static bool property_is_declared(const struct playbook *playbook, uint32_t symbo
 static bool is_own(const struct engine *engine, enum symbol_kind kind, uint32_t id) {
     struct message_symbols messages;
     struct holdout_symbols holdout;
+    struct experiment_symbols experiments;
     struct text name = symbol_text(engine->symbols, kind, id);
     if (kind == SYMBOL_EVENT) return text_equal(name, LIVE_ASKED_FOR);
     if (kind == SYMBOL_CHANNEL) return text_equal(name, TEXT("system"));
     if (message_symbols_add(engine->symbols, &messages) != STATUS_OK ||
-        holdout_symbols_add(engine->symbols, &holdout) != STATUS_OK)
+        holdout_symbols_add(engine->symbols, &holdout) != STATUS_OK ||
+        experiment_symbols_add(engine->symbols, &experiments) != STATUS_OK)
         return true; /* without memory nothing is forgotten */
     for (size_t i = 0; i < sizeof messages / sizeof(uint32_t); i++)
         if (((const uint32_t *)&messages)[i] == id) return true;
-    return id == holdout.holdout || id == holdout.salt;
+    return id == holdout.holdout || id == holdout.salt || id == experiments.experiments ||
+           id == experiments.experiment || id == experiments.arm;
 }
 
 static bool is_declared(const struct engine *engine, enum symbol_kind kind, uint32_t id) {

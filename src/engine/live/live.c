@@ -44,8 +44,10 @@ static enum status add_names(struct engine *engine) {
     struct live *live = engine->live;
     struct message_symbols messages;
     struct holdout_symbols holdout;
+    struct experiment_symbols experiments;
     enum status status = message_symbols_add(engine->symbols, &messages);
     if (status == STATUS_OK) status = holdout_symbols_add(engine->symbols, &holdout);
+    if (status == STATUS_OK) status = experiment_symbols_add(engine->symbols, &experiments);
     if (status == STATUS_OK)
         status = symbol_add(engine->symbols, SYMBOL_SOURCE, TEXT("decide"), &live->source);
     if (status == STATUS_OK)

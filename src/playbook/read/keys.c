@@ -16,6 +16,7 @@ static const char *const top_names[TOP_COUNT] = {
     [TOP_ACTIONS] = "actions", [TOP_POLICIES] = "policies", [TOP_HOLDOUT] = "holdout", [TOP_DECIDE] = "decide",
     [TOP_CHANNELS] = "channels", [TOP_PLACEMENTS] = "placements", [TOP_BUNDLES] = "bundles",
     [TOP_CONTEXT] = "context", [TOP_BOTS] = "bots", [TOP_EXPLORE] = "explore", [TOP_LIFETIME] = "lifetime",
+    [TOP_EXPERIMENTS] = "experiments",
 };
 KEY_SET(top, "a playbook");
 
@@ -133,6 +134,18 @@ static const char *const policy_names[POLICY_KEY_COUNT] = {
 };
 KEY_SET(policy, "a policy");
 
+static const char *const experiment_names[EXPERIMENT_KEY_COUNT] = {
+    [EXPERIMENT_GOAL] = "goal", [EXPERIMENT_ARMS] = "arms", [EXPERIMENT_WHO] = "who",
+    [EXPERIMENT_START] = "start", [EXPERIMENT_STOP] = "stop", [EXPERIMENT_SHARE] = "share",
+    [EXPERIMENT_LAYER] = "layer", [EXPERIMENT_SALT] = "salt",
+};
+KEY_SET(experiment, "an experiment");
+
+static const char *const arm_names[ARM_KEY_COUNT] = {
+    [ARM_SHARE] = "share", [ARM_WITHOUT] = "without", [ARM_LEVERS] = "levers",
+};
+KEY_SET(arm, "an arm");
+
 static const char *const holdout_names[HOLDOUT_COUNT] = {[HOLDOUT_SHARE] = "share", [HOLDOUT_SALT] = "salt"};
 KEY_SET(holdout, "holdout");
 
@@ -178,6 +191,6 @@ const struct key_set *const playbook_key_sets[] = {
     &goal_keys,     &model_keys,         &levers_keys,     &action_keys,    &channel_keys,
     &policy_keys,   &holdout_keys,       &decide_keys,     &messaging_keys, &placement_keys,
     &bundle_keys,   &customer_zone_keys, &signature_keys,  &explore_keys,   &explore_off_keys,
-    &lifetime_keys,
+    &lifetime_keys, &experiment_keys,    &arm_keys,
 };
 const uint32_t playbook_key_set_count = sizeof playbook_key_sets / sizeof *playbook_key_sets;

@@ -45,6 +45,7 @@ enum top_key {
     TOP_BOTS,
     TOP_EXPLORE,
     TOP_LIFETIME,
+    TOP_EXPERIMENTS,
     TOP_COUNT
 };
 enum customer_key {
@@ -201,6 +202,18 @@ enum policy_key {
     POLICY_KEY_COUNT
 };
 enum holdout_key { HOLDOUT_SHARE, HOLDOUT_SALT, HOLDOUT_COUNT };
+enum experiment_key {
+    EXPERIMENT_GOAL,
+    EXPERIMENT_ARMS,
+    EXPERIMENT_WHO,
+    EXPERIMENT_START,
+    EXPERIMENT_STOP,
+    EXPERIMENT_SHARE,
+    EXPERIMENT_LAYER,
+    EXPERIMENT_SALT,
+    EXPERIMENT_KEY_COUNT
+};
+enum arm_key { ARM_SHARE, ARM_WITHOUT, ARM_LEVERS, ARM_KEY_COUNT };
 enum explore_key {
     EXPLORE_SHARE,
     EXPLORE_GAMMA,
@@ -229,7 +242,8 @@ extern const struct key_set top_keys, customer_keys, identifier_keys, consent_ke
     visits_keys, source_keys, trait_keys, scenario_keys, landmarks_keys, goal_keys, model_keys,
     levers_keys, action_keys, channel_keys, policy_keys, holdout_keys, decide_keys, messaging_keys,
     placement_keys, bundle_keys, customer_zone_keys;
-extern const struct key_set signature_keys, explore_keys, explore_off_keys, lifetime_keys;
+extern const struct key_set signature_keys, explore_keys, explore_off_keys, lifetime_keys,
+    experiment_keys, arm_keys;
 
 /* All of them, for the test that compares them with the schema. */
 extern const struct key_set *const playbook_key_sets[];

@@ -60,9 +60,8 @@ static bool is_marked(const bool *marks, uint32_t count) {
     return false;
 }
 
-/* Marks the actions of this name, or of this group; false, and an error, where there are none. */
-static bool mark(struct reader *reader, const struct yaml_node *node, bool actions_too,
-                 bool groups_too, bool *marks) {
+bool actions_mark(struct reader *reader, const struct yaml_node *node, bool actions_too,
+                  bool groups_too, bool *marks) {
     const struct playbook *playbook = reader->playbook;
     uint32_t found = 0, known_count = 0;
     struct text name;
@@ -127,7 +126,7 @@ static void mark_list(struct reader *reader, const struct yaml_node *node, const
                       bool groups, bool *marks) {
     if (node == NULL || !reader_is_list(reader, node, what)) return;
     for (uint32_t i = 0; i < node->count; i++)
-        (void)mark(reader, node->items[i], !groups, groups, marks);
+        (void)actions_mark(reader, node->items[i], !groups, groups, marks);
 }
 
 static void read_placement_actions(struct reader *reader, const struct yaml_node *const *values,
@@ -268,7 +267,7 @@ static bool read_side(struct reader *reader, const struct yaml_node *node, const
     *words = (struct text){0};
     for (uint32_t i = 0; i < names; i++) {
         const struct yaml_node *name = is_list ? node->items[i] : node;
-        if (!mark(reader, name, true, true, marks)) {
+        if (!actions_mark(reader, name, true, true, marks)) {
             good = false;
             continue;
         }

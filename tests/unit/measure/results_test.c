@@ -27,6 +27,10 @@ static const char playbook[] =
     "  click: { event: Clicked, within: 3d }\n"
     "  redeem: { event: Order Completed, where: code == action.offer_id, until: action.ends }\n"
     "scenarios: { clickers: { when: clicks > 1, goals: [order] } }\n"
+    "experiments:\n"
+    "  rival: { goal: click, arms: { a: {}, b: {} } }\n"
+    "  loud: { goal: order, salt: l1, arms: { quiet: { without: [letter] }, loud: { share: 60% }, "
+    "silent: { share: 20% } } }\n"
     "actions:\n"
     "  letter: { goal: order, cost: 1.50 USD, channels: { mail: {}, email: { cost: 0.10 USD } } }\n"
     "  banner: { goal: click, channels: [web] }\n"
@@ -51,8 +55,10 @@ static int end(void **state) {
 }
 
 /* The share is in the name of the playbook: "p20" declared 20 %. */
-static double share_of(void *context, struct text hash) {
+static double share_of(void *context, const struct result_experiment *experiment,
+                       struct text hash) {
     (void)context;
+    (void)experiment;
     if (hash.length != 3 || hash.at[0] != 'p') return (double)NAN;
     return ((hash.at[1] - '0') * 10 + (hash.at[2] - '0')) / 100.0;
 }
@@ -348,6 +354,59 @@ static void test_scenarios_are_as_known_when_it_was_decided(void **state) {
     results_release(&results);
 }
 
+/* ---- experiments ---- */
+
+/* Everybody counts who has a seat, also where nothing was offered; not the holdout, other arms, or
+ * another salt. */
+static void test_arms_of_an_experiment(void **state) {
+    (void)state;
+    static const struct {
+        const char *arm, *salt;
+        bool offered;
+    } seats[] = {{"quiet", "l1", false},
+                 {"loud", "l1", true},
+                 {"silent", "l1", true},
+                 {"quiet", "l0", true},
+                 {"shouted", "l1", true}};
+    for (uint32_t i = 0; i < 5; i++) {
+        for (uint32_t k = 0; k < 4; k++) {
+            uint32_t person = 10 + 10 * i + k;
+            scene_sit(&scene, person, DAY(1),
+                      k == 3 ? "holdout='in' salt='s1' playbook='p25'"
+                             : "holdout='out' salt='s1' playbook='p25'",
+                      "loud", seats[i].arm, seats[i].salt, seats[i].offered ? "letter@mail" : "");
+            if (k != 1) order(person, 3, "revenue=20USD");
+        }
+    }
+    struct result_experiment asked = {playbook_experiment_find(scene.playbook, TEXT("loud")), 1};
+    struct results results;
+    struct results_options options = {.at_ms = DAY(40),
+                                      .since_ms = TIME_ALWAYS,
+                                      .threads = 2,
+                                      .experiment = &asked,
+                                      .share_of = share_of};
+    assert_int_equal(results_measure(&scene.data, &options, &results, NULL), STATUS_OK);
+    assert_int_equal(results.line_count, 1);
+    const struct result_cell *all = &results.lines[0].all;
+    assert_int_equal(results.lines[0].series.kind, RESULT_EXPERIMENT);
+    assert_cell(all, 3, 2, 3, 2); /* loud beside quiet */
+    assert_true(fabs(all->ratio.expected - 6 * .25) < 1e-9);
+    assert_true(fabs(all->rate.cost - 1.5) < 1e-5); /* what the letters cost more */
+    assert_int_equal(results.under_other_salt, 3);
+    assert_int_equal(results.without_arm, 3); /* "shouted" is none of its arms */
+    assert_string_equal(results.salt, "l1");
+    results_release(&results);
+    asked.arm = 2;
+    assert_int_equal(results_measure(&scene.data, &options, &results, NULL), STATUS_OK);
+    assert_cell(&results.lines[0].all, 3, 2, 3, 2);
+    results_release(&results);
+    asked = (struct result_experiment){0, 1}; /* nobody has a seat in it */
+    assert_int_equal(results_measure(&scene.data, &options, &results, NULL), STATUS_OK);
+    assert_cell(&results.lines[0].all, 0, 0, 0, 0);
+    assert_int_equal(results.lines[0].all.verdict, RESULT_TOO_EARLY);
+    results_release(&results);
+}
+
 /* ---- figures ---- */
 
 /* Who ordered before orders again, whatever we do; letters add a tenth. Whatever number of threads
@@ -467,6 +526,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_costs_are_those_within_the_horizon, begin, end),
         cmocka_unit_test_setup_teardown(test_scenarios_are_as_known_when_it_was_decided, begin,
                                         end),
+        cmocka_unit_test_setup_teardown(test_arms_of_an_experiment, begin, end),
         cmocka_unit_test_setup_teardown(test_results_do_not_depend_on_threads, begin, end),
         cmocka_unit_test_setup_teardown(test_history_narrows_and_a_reseller_is_cut, begin, end),
         cmocka_unit_test_setup_teardown(test_what_cannot_be_told_yet, begin, end),

@@ -112,6 +112,21 @@ static const struct broken customer_zones[] = {
 };
 
 static const struct broken settings[] = {
+    {"experiment without a goal", OFFERS "experiments: { e: { arms: { a: {}, b: {} } } }\n", 8, 16, "experiment e has no goal: write goal:"},
+    {"experiment without arms", OFFERS "experiments: { e: { goal: g } }\n", 8, 16, "experiment e has no arms: write arms:"},
+    {"one arm", OFFERS "experiments: { e: { goal: g, arms: { a: {} } } }\n", 8, 36, "e has 1 arms: write 2 to 8"},
+    {"arms of more than all", OFFERS "experiments: { e: { goal: g, arms: { a: { share: 60% }, b: { share: 50% } } } }\n", 8, 36, "shares of 110.0 % together: write shares that make 100%"},
+    {"nothing left for an arm", OFFERS "experiments: { e: { goal: g, arms: { a: { share: 100% }, b: {} } } }\n", 8, 36, "leave nothing for the others"},
+    {"a key of an arm", OFFERS "experiments: { e: { goal: g, arms: { a: { levrs: {} }, b: {} } } }\n", 8, 43, "did you mean \"levers\"?"},
+    {"a key of an experiment", OFFERS "experiments: { e: { goal: g, strat: 2026-01-01, arms: { a: {}, b: {} } } }\n", 8, 30, "did you mean \"start\"?"},
+    {"an action of an arm", OFFERS "experiments: { e: { goal: g, arms: { a: { without: [phon] }, b: {} } } }\n", 8, 53, "did you mean \"phone\"?"},
+    {"a lever of an arm", OFFERS "experiments: { e: { goal: g, arms: { a: { levers: { phone: lots } }, b: {} } } }\n", 8, 60, "write a percentage from -100% to 1000%"},
+    {"a stop before the start", OFFERS "experiments: { e: { goal: g, start: 2026-02-01, stop: 2026-01-01, arms: { a: {}, b: {} } } }\n", 8, 16, "stops before it starts"},
+    {"a start that is no date", OFFERS "experiments: { e: { goal: g, start: soon, arms: { a: {}, b: {} } } }\n", 8, 37, "start is \"soon\": write a date such as 2026-03-01"},
+    {"a full layer", OFFERS "experiments:\n  e: { goal: g, layer: l, share: 60%, arms: { a: {}, b: {} } }\n  f: { goal: g, layer: l, share: 50%, arms: { a: {}, b: {} } }\n", 10, 3, "layer l take 110.0 % of the customers together"},
+    {"who is no condition", OFFERS "experiments: { e: { goal: g, who: 'count(\"E\")', arms: { a: {}, b: {} } } }\n", 8, 35, "write a condition that is yes or no"},
+    {"who asks the moment", OFFERS "context: { weather: text }\nexperiments: { e: { goal: g, who: 'context.weather == \"sun\"', arms: { a: {}, b: {} } } }\n", 9, 36, "an arm is kept, whatever a later request says"},
+    {"goal of an experiment", OFFERS "experiments: { e: { goal: gg, arms: { a: {}, b: {} } } }\n", 8, 27, "did you mean \"g\"?"},
     {"explore without a share", OFFERS "explore: { gamma: 10 }\n", 8, 10, "explore has no share: write share: 1%"},
     {"a share too small", OFFERS "explore: { share: 0.01% }\n", 8, 19, "write a percentage from 0.1% to 100%"},
     {"candidates", OFFERS "explore: { share: 1%, candidates: 11 }\n", 8, 35, "write a whole number from 2 to 10"},

@@ -135,6 +135,15 @@ static size_t keep_predictions(struct splits *splits, const struct table *table,
     return count;
 }
 
+/* Fits with the k-th setting of a trial. Where the one before it found no pair, another ridge of
+ * pairs changes nothing, and that fit stands. */
+static enum status fit_setting(struct fitter *fitter, const struct trial *trial, uint32_t k,
+                               const uint32_t *rows, size_t row_count) {
+    struct ridge ridge = trial->ridges[k];
+    if (k > 0 && ridge.pair > 0 && fitter->additive.pair_count == 0) return STATUS_OK;
+    return fitter_fit(fitter, rows, row_count, ridge, LOGISTIC_SEARCH_TOLERANCE);
+}
+
 /* Measures all settings of a trial on one split. */
 static enum status try_split(struct splits *splits, struct fitter *fitter, struct trial *trial,
                              uint32_t s) {
@@ -143,8 +152,7 @@ static enum status try_split(struct splits *splits, struct fitter *fitter, struc
     enum status status = fitter_cut(fitter, splits->train, splits->train_count);
     size_t kept = splits->kept_count;
     for (uint32_t k = 0; k < trial->count && status == STATUS_OK; k++) {
-        status = fitter_fit(fitter, splits->train, splits->train_count, trial->ridges[k],
-                            LOGISTIC_SEARCH_TOLERANCE);
+        status = fit_setting(fitter, trial, k, splits->train, splits->train_count);
         if (status != STATUS_OK) break;
         fitter_predict(fitter, splits->validate, splits->validate_count, splits->propensity);
         trial->losses[k][s] =
@@ -160,8 +168,7 @@ static enum status try_folds(struct splits *splits, struct fitter *fitter, struc
     const struct table *table = fitter->table;
     enum status status = fitter_cut(fitter, splits->train, table->row_count);
     for (uint32_t k = 0; k < trial->count && status == STATUS_OK; k++) {
-        status = fitter_fit(fitter, splits->train, table->row_count, trial->ridges[k],
-                            LOGISTIC_SEARCH_TOLERANCE);
+        status = fit_setting(fitter, trial, k, splits->train, table->row_count);
         if (status != STATUS_OK) break;
         splits->kept_count = fitter->scored_count;
         splits->count = fitter->fold_count;

@@ -51,7 +51,8 @@ struct applier {
     bool syncer_waits;   /* … and the syncer's for something written, … */
     bool syncer_lingers; /* … or, with something written, for company */
     pthread_t who;
-    uint32_t room_waiters;
+    uint32_t room_waiters; /* for room in the queue … */
+    uint32_t sync_waiters; /* … and for what they have submitted */
     pthread_t applying, syncing;
     struct applier_stats stats;
 };
@@ -131,7 +132,8 @@ static void begin_applying(struct applier *applier) {
 /* Under the lock. What fills half of the queue must go, whoever waits for it. */
 static bool may_linger(const struct applier *applier, const struct change *change) {
     return change->lingers && change->status == STATUS_OK && applier->room_waiters == 0 &&
-           applier->count <= applier->changes_max / 2 && applier->bytes <= applier->bytes_max / 2;
+           applier->sync_waiters == 0 && applier->count <= applier->changes_max / 2 &&
+           applier->bytes <= applier->bytes_max / 2;
 }
 
 /* Under the lock: hands the changes to the syncer, and ends the role of applying. True: the syncer
@@ -247,7 +249,7 @@ static void wait_for_written(struct applier *applier) {
 
 /* Under the lock, which it lets go while it waits. */
 static void wait_for_company(struct applier *applier) {
-    while (!applier->has_stopped && applier->room_waiters == 0 &&
+    while (!applier->has_stopped && applier->room_waiters == 0 && applier->sync_waiters == 0 &&
            clock_monotonic_seconds() < applier->sync_at_seconds) {
         struct timespec deadline = timespec_of(applier->sync_at_seconds);
         applier->syncer_lingers = true;
@@ -567,6 +569,19 @@ enum status applier_call(struct applier *applier,
                          void *context, struct error *error) {
     struct change change = {.run = run, .context = context};
     return applier_apply(applier, &change, APPLIER_PATIENCE_MS, error);
+}
+
+void applier_wait_begin(struct applier *applier) {
+    pthread_mutex_lock(&applier->lock);
+    applier->sync_waiters++;
+    if (applier->syncer_lingers) pthread_cond_signal(&applier->written);
+    pthread_mutex_unlock(&applier->lock);
+}
+
+void applier_wait_end(struct applier *applier) {
+    pthread_mutex_lock(&applier->lock);
+    applier->sync_waiters--;
+    pthread_mutex_unlock(&applier->lock);
 }
 
 bool applier_has_failed(const struct applier *applier) {

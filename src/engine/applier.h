@@ -12,9 +12,9 @@
  * write; a batch of APPLIER_ALONE_EVENTS or more is a frame of its own and is never copied. Then it
  * goes on, while the syncer makes durable what was written and completes it. Nobody waits for
  * company: what was written while the last sync ran is the next group. Only where nobody waits for
- * the sync (`lingers`: a decision that was answered when it was written) does the syncer wait
- * APPLIER_LINGER_MS, so that one sync serves many; whatever comes meanwhile and is waited for ends
- * the lingering at once.
+ * the sync (`lingers`: a decision that was answered when it was written, a batch of a file of which
+ * more batches come) does the syncer wait APPLIER_LINGER_MS, so that one sync serves many; whatever
+ * comes meanwhile and is waited for ends the lingering at once.
  *
  * Each producer gets its own status and counts, as if its batch had been applied alone:
  *   - What is too large is refused before it joins others. Where a joined frame can't be written
@@ -169,6 +169,9 @@ void applier_destroy(struct applier *applier);
  * Where it is refused `completed` is not called. */
 enum status applier_submit(struct applier *applier, struct change *change, uint32_t patience_ms,
                            struct error *error) MUST_USE;
+/* Between these two the caller waits for changes that it has submitted, so nothing lingers. */
+void applier_wait_begin(struct applier *applier);
+void applier_wait_end(struct applier *applier);
 /* Submits, waits until it is durable, and returns its status; it sets `completed` itself. Inside a
  * `run` the change is made at once. */
 enum status applier_apply(struct applier *applier, struct change *change, uint32_t patience_ms,

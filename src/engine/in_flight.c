@@ -87,6 +87,7 @@ enum status in_flight_send(struct in_flight *in_flight, struct error *error) {
     next->is_done = false;
     next->change = in_flight->like;
     next->change.batch = batch;
+    next->change.lingers = true;
     next->change.written = note_written;
     next->change.completed = note_done;
     in_flight->filling = NULL; /* the applier may be done with it before this call ends */
@@ -102,15 +103,22 @@ enum status in_flight_send(struct in_flight *in_flight, struct error *error) {
     return give_status(in_flight, error);
 }
 
-enum status in_flight_drain(struct in_flight *in_flight, struct error *error) {
+static void end_all(struct in_flight *in_flight) {
+    if (in_flight->ended == in_flight->sent) return;
+    struct applier *applier = engine_applier(in_flight->engine);
+    applier_wait_begin(applier);
     while (end_oldest(in_flight, true)) {
     }
+    applier_wait_end(applier);
+}
+
+enum status in_flight_drain(struct in_flight *in_flight, struct error *error) {
+    end_all(in_flight);
     return give_status(in_flight, error);
 }
 
 void in_flight_release(struct in_flight *in_flight) {
-    while (end_oldest(in_flight, true)) {
-    }
+    end_all(in_flight);
     for (uint32_t i = 0; i < IN_FLIGHT_BATCHES; i++) event_batch_release(&in_flight->batches[i]);
     pthread_cond_destroy(&in_flight->done);
     pthread_mutex_destroy(&in_flight->lock);

@@ -5,8 +5,9 @@
  * some are applied and synced it fills the next. At most IN_FLIGHT_MAX are on their way; they are
  * applied in the order in which they were sent. Once a batch is applied its memory is filled again,
  * the one that was given back last before all others, while the change waits for the disk. So a
- * load touches the memory of few batches, and a slow disk holds up none of them for long. Private
- * to engine/.
+ * load touches the memory of few batches, and a slow disk holds up none of them for long. Batches
+ * wait some milliseconds for company before they are synced, unless the producer waits for all.
+ * Private to engine/.
  *
  * Threads: one producer's thread. */
 #ifndef ENGINE_IN_FLIGHT_H
@@ -16,8 +17,8 @@
 
 #include "engine/applier.h"
 
-#define IN_FLIGHT_MAX     8u /* changes that are not durable yet */
-#define IN_FLIGHT_BATCHES 3u /* one is filled, one waits, one is applied */
+#define IN_FLIGHT_MAX     16u /* changes that are not durable yet */
+#define IN_FLIGHT_BATCHES 3u  /* one is filled, one waits, one is applied */
 
 struct in_flight_change {
     struct change change;

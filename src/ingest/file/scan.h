@@ -16,9 +16,18 @@
 
 #define SCAN_PADDING 64
 
+/* What is looked for, as a block is compared with it. */
 #ifdef __SSE2__
-static inline uint64_t scan_mask(const char *at, char a, char b) {
-    const __m128i first = _mm_set1_epi8(a), second = _mm_set1_epi8(b);
+struct scan_bytes {
+    __m128i a, b;
+};
+
+static inline struct scan_bytes scan_bytes_of(char a, char b) {
+    return (struct scan_bytes){_mm_set1_epi8(a), _mm_set1_epi8(b)};
+}
+
+static inline uint64_t scan_mask(const char *at, const struct scan_bytes *wanted) {
+    const __m128i first = wanted->a, second = wanted->b;
     uint64_t mask = 0;
     for (int i = 0; i < 4; i++) {
         __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(at + 16 * i));
@@ -28,27 +37,35 @@ static inline uint64_t scan_mask(const char *at, char a, char b) {
     return mask;
 }
 #else
-static inline uint64_t scan_mask(const char *at, char a, char b) {
+struct scan_bytes {
+    char a, b;
+};
+
+static inline struct scan_bytes scan_bytes_of(char a, char b) {
+    return (struct scan_bytes){a, b};
+}
+
+static inline uint64_t scan_mask(const char *at, const struct scan_bytes *wanted) {
     uint64_t mask = 0;
-    for (int i = 0; i < 64; i++) mask |= (uint64_t)(at[i] == a || at[i] == b) << i;
+    for (int i = 0; i < 64; i++) mask |= (uint64_t)(at[i] == wanted->a || at[i] == wanted->b) << i;
     return mask;
 }
 #endif
 
 struct scan {
+    struct scan_bytes wanted;
     const char *at, *end; /* the block under the mask; the range's end */
     uint64_t mask;
-    char a, b;
 };
 
 static inline uint64_t scan_block(const struct scan *scan) {
-    uint64_t mask = scan_mask(scan->at, scan->a, scan->b);
+    uint64_t mask = scan_mask(scan->at, &scan->wanted);
     ptrdiff_t left = scan->end - scan->at;
     return left >= 64 ? mask : mask & ((UINT64_C(1) << left) - 1);
 }
 
 static inline struct scan scan_start(const char *at, const char *end, char a, char b) {
-    struct scan scan = {at, end, 0, a, b};
+    struct scan scan = {scan_bytes_of(a, b), at, end, 0};
     if (at < end) scan.mask = scan_block(&scan);
     return scan;
 }

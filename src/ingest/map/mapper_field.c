@@ -8,8 +8,8 @@
 
 static inline enum status cell_of(struct mapper *mapper, uint32_t column, enum value_type type,
                                   struct value *out) {
-    /* Most of all properties. */
-    if (type == VALUE_TEXT && mapper->cells[column].kind == CELL_TEXT) {
+    /* Most of all properties. What nobody gave a type is text in a CSV file. */
+    if ((type == VALUE_TEXT || type == VALUE_UNKNOWN) && mapper->cells[column].kind == CELL_TEXT) {
         const struct text *text = &mapper->cells[column].text;
         out->type = text->length ? VALUE_TEXT : VALUE_UNKNOWN;
         out->text = *text;

@@ -571,6 +571,29 @@ static void test_what_is_waited_for_ends_the_lingering(void **state) {
     assert_int_equal(orders(trial), 5);
 }
 
+/* Who has submitted changes that linger may wait for them, for those that are written and for those
+ * that will be. Once nobody waits, changes linger again. */
+static void test_who_waits_ends_the_lingering(void **state) {
+    struct trial *trial = *state;
+    open_with(trial, 0, 0, 600000);
+    submit(trial, next_lingering(trial, 1));
+    assert_int_equal(sem_trywait(&trial->done), -1);
+    applier_wait_begin(trial->applier);
+    sem_wait(&trial->done);
+    hold(trial);
+    submit(trial, next_lingering(trial, 2)); /* in the queue */
+    release(trial);                          /* and waits for it */
+    submit(trial, next_lingering(trial, 3));
+    sem_wait(&trial->done);
+    applier_wait_end(trial->applier);
+    submit(trial, next_lingering(trial, 4));
+    assert_int_equal(trial->written, 4);
+    assert_int_equal(sem_trywait(&trial->done), -1);
+    shop_open(&trial->shop, NULL);
+    sem_wait(&trial->done);
+    assert_int_equal(orders(trial), 4);
+}
+
 /* What lingers never fills the queue. */
 static void test_a_half_full_queue_ends_the_lingering(void **state) {
     struct trial *trial = *state;
@@ -637,6 +660,7 @@ int main(void) {
         CASE(test_a_short_change_is_applied_by_who_submits_it),
         CASE(test_short_changes_of_others_are_taken_along),
         CASE(test_what_is_waited_for_ends_the_lingering),
+        CASE(test_who_waits_ends_the_lingering),
         CASE(test_a_half_full_queue_ends_the_lingering),
         CASE(test_a_failed_change_does_not_linger),
         CASE(test_events_with_personas),

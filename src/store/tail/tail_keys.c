@@ -9,6 +9,7 @@
 /* Below it slots are made four times as many and not twice: so few are cheap, and each growth puts
  * all keys anew. */
 #define SLOTS_FEW   (1u << 18)
+#define SLOTS_FULL  (1u << 24) /* of a tail that is folded late: twice its keys */
 #define CHUNK_BYTES (sizeof(struct tail_key) << TAIL_KEYS_CHUNK_BITS)
 /* Chunks that are allocated together. They are filled and read one after the other, so they need no
  * huge pages: on a virtual machine that gives free memory back to its host, 2 MB at a time, a fresh
@@ -32,7 +33,7 @@ void tail_keys_release(struct tail_keys *keys) {
         memory_free_huge(keys->chunks[i].keys, GROUP_CHUNKS * CHUNK_BYTES);
     memory_free(keys->chunks);
     memory_free(keys->rare);
-    memory_free_huge(keys->slot, (size_t)keys->slots * sizeof(*keys->slot));
+    memory_free_huge(keys->slot, (size_t)keys->slot_room * sizeof(*keys->slot));
     *keys = (struct tail_keys){0};
 }
 
@@ -79,15 +80,29 @@ static void put_all(struct tail_keys *keys) {
     }
 }
 
+/* Room for so many slots. A tail that has grown beyond few gets the room of a full one: memory that
+ * is not touched costs nothing, and slots that stay where they are need none that is fresh. */
+static enum status reserve_room(struct tail_keys *keys, uint64_t slots) {
+    if (slots <= keys->slot_room) {
+        memset(keys->slot, 0, (size_t)keys->slots * sizeof(*keys->slot));
+        return STATUS_OK;
+    }
+    uint64_t room = slots > SLOTS_FEW && slots < SLOTS_FULL ? SLOTS_FULL : slots;
+    uint32_t *larger = memory_alloc_huge((size_t)room * sizeof(*larger));
+    if (!larger) return STATUS_NO_MEMORY;
+    memory_free_huge(keys->slot, (size_t)keys->slot_room * sizeof(*keys->slot));
+    keys->slot = larger;
+    keys->slot_room = (uint32_t)room;
+    return STATUS_OK;
+}
+
 static enum status reserve_slots(struct tail_keys *keys, size_t more) {
     uint64_t slots = keys->slots ? keys->slots : SLOTS_MIN;
     while (keys->count + more > slots / 2) slots *= slots < SLOTS_FEW ? 4 : 2;
     if (slots == keys->slots) return STATUS_OK;
     if (slots > UINT32_MAX / 4) return STATUS_LIMIT;
-    uint32_t *before = keys->slot, *larger = memory_alloc_huge((size_t)slots * sizeof(*larger));
-    if (!larger) return STATUS_NO_MEMORY;
-    memory_free_huge(before, (size_t)keys->slots * sizeof(*before));
-    keys->slot = larger;
+    enum status status = reserve_room(keys, slots);
+    if (status) return status;
     keys->slots = (uint32_t)slots;
     keys->number_bits = NUMBER_BITS_FEWEST;
     while (slots / 2 + NUMBERS_UNUSED >= UINT64_C(1) << keys->number_bits) keys->number_bits++;

@@ -72,6 +72,7 @@ struct tail_keys {
     } shares[TAIL_KEYS_SHARES];
     uint64_t first_position; /* of the tail */
     uint32_t slots, count;
+    uint32_t slot_room;   /* slots that memory is mapped for */
     uint32_t number_bits; /* of a slot; the others are the hash's */
     uint32_t chunk_count, begun_count;
     size_t chunk_capacity;

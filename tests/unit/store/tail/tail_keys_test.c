@@ -158,6 +158,41 @@ static void a_legacy_key_is_found_by_its_lower_half(void **state) {
     tail_keys_release(&keys);
 }
 
+static void put_plain(struct tail_keys *keys, uint64_t k) {
+    const struct event event = {
+        .key = {hash_u64(k), (uint32_t)k}, .content = k, .version = ROW_VERSION_NONE};
+    tail_keys_put_event(keys, &event, FIRST + k);
+}
+
+/* Beyond a quarter of a million slots they grow where they are. Each growth puts all keys anew. */
+static void a_large_tail_grows_in_place(void **state) {
+    (void)state;
+    const uint64_t count = 1100000, step = 5000;
+    const uint32_t *place = NULL;
+    struct tail_keys keys;
+    uint32_t growths = 0, moved = 0, slots = 0;
+    tail_keys_init(&keys, FIRST);
+    for (uint64_t k = 0; k < count; k += step) {
+        assert_int_equal(tail_keys_reserve(&keys, step), STATUS_OK);
+        bool has_grown = keys.slots != slots && keys.slots > 1u << 18;
+        growths += has_grown;
+        moved += has_grown && keys.slot != place;
+        place = keys.slot;
+        slots = keys.slots;
+        for (uint64_t i = 0; has_grown && i < k; i += 7) {
+            struct row_key key = {hash_u64(i), (uint32_t)i};
+            assert_int_equal(position_of(&keys, key), FIRST + i);
+        }
+        for (uint64_t i = k; i < k + step; i++) put_plain(&keys, i);
+        assert_false(finds(&keys, (struct row_key){hash_u64(k + step), (uint32_t)(k + step)}));
+    }
+    assert_int_equal(growths, 4);
+    assert_int_equal(moved, 1);
+    expect_shares(&keys);
+    assert_int_equal(keys.count, count);
+    tail_keys_release(&keys);
+}
+
 static enum status fill(void) {
     struct tail_keys keys;
     tail_keys_init(&keys, FIRST);
@@ -183,6 +218,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_latest_version_of_each_key_is_found),
         cmocka_unit_test(keys_stay_where_they_are),
+        cmocka_unit_test(a_large_tail_grows_in_place),
         cmocka_unit_test(a_legacy_key_is_found_by_its_lower_half),
         cmocka_unit_test(no_memory_is_a_status),
     };

@@ -172,7 +172,8 @@ uint32_t goal_bases_of_action(const struct playbook *playbook);
 struct decider; /* one thread's */
 /* One sentence for a person, of the first rank or of why nothing is offered; ends in "..." where it
  * is longer than DECISION_REASON_BYTES_MAX - 1. It is worked out when somebody reads it: the
- * timeline is that of the decision, and the profile is left standing at its t. */
+ * timeline is that of the decision, and the profile is left standing at its t, perhaps with those
+ * traits alone that the decision wanted. */
 void decision_reason(struct decider *decider, const struct timeline *timeline,
                      const struct decision *decision, char out[DECISION_REASON_BYTES_MAX]);
 /* models by model index of the playbook; NULL entries: the base rate of the action's own treatments

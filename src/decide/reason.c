@@ -379,11 +379,20 @@ static void keep_sentence(const struct buffer *sentence, char *reason) {
     memcpy(reason + length, cut ? "..." : "", cut ? 4 : 1);
 }
 
+/* The playbook's own sentence may read any trait. What else is told are features of models, which
+ * the decision wanted, too: where it was made just now they are there. */
+static bool needs_all_traits(const struct decision *decision) {
+    return decision->ranked_count > 0 &&
+           decision_ranked(decision, 0).treatment->action->reason.length > 0;
+}
+
 void decision_reason(struct decider *decider, const struct timeline *timeline,
                      const struct decision *decision, char out[DECISION_REASON_BYTES_MAX]) {
     struct buffer sentence;
     buffer_init(&sentence);
-    profile_at(decider->profile, timeline, decision->t_ms);
+    if (needs_all_traits(decision) ||
+        !profile_stands_at(decider->profile, timeline, decision->t_ms))
+        profile_at(decider->profile, timeline, decision->t_ms);
     enum status status = decision->ranked_count > 0 ? offer_words(decider, decision, &sentence)
                                                     : nothing_words(decider, decision, &sentence);
     out[0] = '\0';

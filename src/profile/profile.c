@@ -308,6 +308,11 @@ const struct value *profile_at_for(struct profile *profile, const struct timelin
     return profile->values;
 }
 
+bool profile_stands_at(const struct profile *profile, const struct timeline *timeline,
+                       int64_t t_ms) {
+    return profile->env.timeline == timeline && profile->env.t_ms == t_ms;
+}
+
 void profile_say(struct profile *profile, const struct value *context) {
     profile->env.context_values = context;
 }

@@ -75,6 +75,10 @@ const struct value *profile_at(struct profile *profile, const struct timeline *t
  * trait must also want those that it reads. `wanted` must stay valid as long. */
 const struct value *profile_at_for(struct profile *profile, const struct timeline *timeline,
                                    int64_t t_ms, const bool *wanted);
+/* Did the last profile_at or profile_at_for ask about this timeline at t? The caller knows that the
+ * timeline's rows are still those of then. */
+bool profile_stands_at(const struct profile *profile, const struct timeline *timeline,
+                       int64_t t_ms);
 /* What is said of the moment, by index of the context property, from the next profile_at on;
  * borrowed. NULL, which it is at first: nothing. */
 void profile_say(struct profile *profile, const struct value *context);

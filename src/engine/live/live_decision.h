@@ -9,10 +9,14 @@
  *                                                                       (as a rule)  (otherwise)
  *
  * Answered once written. A decision is answered when it stands in the log, before the disk has it;
- * the sync begins at once. Should the machine lose power in between, the token that was answered
- * beside the id restores the decision with the first outcome that is told by it (live_outcome.h).
- * Where a token could not do so (the customer was not durable, or the decision is larger than a
- * token), the answer waits for the sync.
+ * the sync begins APPLIER_LINGER_MS later at most. Should the machine lose power in between, the
+ * token that was answered beside the id restores the decision with the first outcome that is told
+ * by it (live_outcome.h). Where a token could not do so (the customer was not durable, or the
+ * decision is larger than a token), the answer waits for the sync, which then begins at once.
+ *
+ * Who applies. Where nobody applies and nothing is queued, the caller's thread does what stands
+ * under `applier` itself (change.is_short), so that `answered` comes before live_decide returns.
+ * A decision that begins a customer is left to the applier's thread.
  *
  * Limits hold. The caller's thread decides by what was written when it looked. The applier looks
  * again: where another decision, a contact, a withdrawal, a merge or anything else reached the

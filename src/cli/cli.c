@@ -92,6 +92,8 @@ static const struct option options[] = {
      offsetof(struct cli, against), false, false},
     {"log", "FILE", "judge policies by this CSV of decisions: action, probability, reward",
      offsetof(struct cli, log), false, false},
+    {"policy", "PLAYBOOK", "judge this playbook by the recorded decisions",
+     offsetof(struct cli, policy), false, false},
     {"columns", "NAMES", "with --log: what the file calls its columns: action=item_id,reward=click",
      offsetof(struct cli, columns), false, false},
     {"action", "NAME", "only this action", offsetof(struct cli, action), false, false},

@@ -42,6 +42,7 @@ struct cli {
     const char *against;      /* --against FILE */
     const char *log;          /* --log FILE */
     const char *columns;      /* --columns NAMES */
+    const char *policy;       /* --policy PLAYBOOK */
     const char *since;        /* --since BACKUP */
     const char *source;       /* --source NAME */
     const char *action;       /* --action NAME */

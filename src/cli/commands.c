@@ -84,17 +84,22 @@ const struct command cli_commands[] = {
      "  attune train redeem --until 2017-10-01\n"
      "  attune train shop --until 2017-10-01   the lifetime model\n",
      0, 1, command_train},
-    {"evaluate", "MODEL | --log FILE", "how good a model is on treatments that it never saw",
-     "from until out against log columns json threads nice",
+    {"evaluate", "MODEL | --policy PLAYBOOK | --log FILE",
+     "how good a model is on treatments that it never saw",
+     "at from until out against policy log columns json threads nice",
      "Scores the treatments delivered in [--from, --until) whose goals have matured by --until, "
      "with intervals by customer. --against takes "
      "a CSV with columns treatment, customer and prediction, and compares the two row by row.\n\n"
+     "With --policy, what another playbook would have earned: the decisions recorded in [--from, "
+     "--until) are made again by it, as known then, and weighed by how much likelier it was to do "
+     "what was done. That needs decisions that were drawn (explore:).\n\n"
      "With --log, what other policies would have earned by the decisions of a CSV file (or .gz) "
      "with the columns action, probability and reward: the policy of the column new_probability or "
      "new_action, or else to take one action always. Rows whose probability is missing, 0 or over "
      "1 "
      "are refused, and told by line. docs/off-policy.md says how it is estimated.\n\n"
      "  attune evaluate redeem --from 2017-10-01 --until 2018-01-01\n"
+     "  attune evaluate --policy mended.yaml          another playbook\n"
      "  attune evaluate --log their_decisions.csv     another program's decisions\n",
      0, 1, command_evaluate},
     {"decide", "CUSTOMER | --all", "the next best action, with its reason",

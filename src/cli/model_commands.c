@@ -404,6 +404,7 @@ int command_evaluate(struct cli *cli) {
     struct error error = {0};
     struct evaluation evaluation = {0};
     int64_t from_ms = 0, until_ms = 0;
+    if (cli->policy != NULL) return cli_evaluate_policy(cli);
     if (cli->log != NULL) return cli_evaluate_log(cli);
     struct engine *engine = cli_open(cli, false, true);
     if (engine == NULL) return EXIT_FAILED;

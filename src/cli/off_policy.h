@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli/off_policy.h -- `evaluate --log`, and how off-policy estimates are shown. */
+/* cli/off_policy.h -- `evaluate --log` and `--policy`, and how off-policy estimates are shown. */
 #ifndef CLI_OFF_POLICY_H
 #define CLI_OFF_POLICY_H
 
@@ -8,6 +8,9 @@
 
 /* evaluate --log FILE: opens no data directory. The exit code. */
 int cli_evaluate_log(struct cli *cli);
+
+/* evaluate --policy PLAYBOOK: the playbook is tried, and not put in force. The exit code. */
+int cli_evaluate_policy(struct cli *cli);
 
 /* What holds for every such estimate, in a sentence. Static. */
 const char *cli_off_policy_caveat(void);

@@ -39,6 +39,7 @@ SAMPLES = {
     "train": ["train redeem --until 2017-10-01", "train shop --until 2017-10-01", "train again --dir crossed --until 2025-04-01"],
     "evaluate": ["evaluate redeem --from 2017-10-01 --until 2018-01-01",
                  "evaluate redeem --from 2017-10-01 --until 2018-01-01 --against theirs.csv"],
+    "evaluate --policy": ["evaluate --policy mended.yaml --at 2018-03-01 $(attune decide --all --at 2017-12-05 --out decisions.csv >/dev/null)"],
     "evaluate --log": ["evaluate --log their_decisions.csv"],
     "decide": ["decide household:1029 --at 2017-12-05 --dry-run",
                "decide household:1029 --at 2017-12-05 --dry-run --playbook exploring.yaml",

@@ -187,6 +187,14 @@ static bool read_basis(const struct decision_record *record, const struct messag
     return true;
 }
 
+bool decision_record_basis(const struct decision_record *record,
+                           const struct message_symbols *symbols, struct engine_view_past *out) {
+    char trace[DECISION_ID_BYTES];
+    *out = (struct engine_view_past){.t_ms = record->t_ms,
+                                     .held = packed_find(record->packed, symbols->held)};
+    return read_basis(record, symbols, &out->basis, trace);
+}
+
 /* ---- comparing ---- */
 
 static bool same_value(struct value a, struct value b) {

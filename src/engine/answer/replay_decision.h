@@ -28,6 +28,11 @@ enum status decision_records_visit(struct engine_view *view, const char *custome
                                                  const struct decision_record *record),
                                    void *context, struct error *error) MUST_USE;
 
+/* Fills what the record tells of what it was made from: basis, held and t_ms of `out`, borrowed
+ * from it. False where an older program recorded it, and did not note that. */
+bool decision_record_basis(const struct decision_record *record,
+                           const struct message_symbols *symbols, struct engine_view_past *out);
+
 enum replay_verdict {
     REPLAY_EQUAL,
     REPLAY_DIFFERS,

@@ -84,8 +84,7 @@ const struct command cli_commands[] = {
      "  attune train redeem --until 2017-10-01\n"
      "  attune train shop --until 2017-10-01   the lifetime model\n",
      0, 1, command_train},
-    {"evaluate", "MODEL | --policy PLAYBOOK | --log FILE",
-     "how good a model is on treatments that it never saw",
+    {"evaluate", "[MODEL]", "how good a model is, or another playbook would have been",
      "at from until out against policy log columns json threads nice",
      "Scores the treatments delivered in [--from, --until) whose goals have matured by --until, "
      "with intervals by customer. --against takes "

@@ -61,8 +61,8 @@ static void print_intervals(const struct dated_lifetime *fit) {
     }
 }
 
-static void print_trained(struct engine *engine, uint32_t rule,
-                          const struct lifetime_entry *entry) {
+static void print_trained(struct engine *engine, uint32_t rule, const struct lifetime_entry *entry,
+                          const struct lifetime_check *check) {
     const struct playbook *playbook = engine_playbook(engine);
     const struct lifetime_series *series = entry->series;
     const struct dated_lifetime *newest = &series->fits[series->count - 1];
@@ -75,6 +75,14 @@ static void print_trained(struct engine *engine, uint32_t rule,
     for (uint32_t i = first; i < series->count; i++) print_fit(playbook, &series->fits[i], &table);
     cli_table_print(&table);
     print_intervals(newest);
+    if (check->is_made)
+        cli_wrap_format(
+            0,
+            "Checked on what followed: from %.10s to %.10s the fit of then expected %.0f "
+            "days with an order (%.0f to %.0f) of %s, and %s happened.",
+            cli_when(playbook, check->from_ms), cli_when(playbook, entry->until_ms),
+            check->expected, check->low, check->high, cli_counted(check->customers, "customer"),
+            cli_count(check->happened));
     if (playbook->lifetimes[rule].value.length > 0 && !newest->has_spend)
         cli_wrap_format(2, "Too few customers have a value of their repeat orders, so that "
                            "expected_value is unknown.");
@@ -135,7 +143,24 @@ static void write_fit(struct json_writer *writer, const struct dated_lifetime *f
     json_write_object_end(writer);
 }
 
-static void write_trained(struct json_writer *writer, const struct lifetime_entry *entry) {
+static void write_check(struct json_writer *writer, const struct lifetime_check *check) {
+    json_write_key(writer, "check");
+    json_write_array_begin(writer);
+    if (check->is_made) {
+        json_write_object_begin(writer);
+        json_member_time(writer, "from", check->from_ms);
+        json_member_count(writer, "customers", check->customers);
+        json_member_number(writer, "expected", check->expected);
+        json_member_number(writer, "low", check->low);
+        json_member_number(writer, "high", check->high);
+        json_member_count(writer, "happened", check->happened);
+        json_write_object_end(writer);
+    }
+    json_write_array_end(writer);
+}
+
+static void write_trained(struct json_writer *writer, const struct lifetime_entry *entry,
+                          const struct lifetime_check *check) {
     json_write_object_begin(writer);
     json_member_text(writer, "lifetime", entry->name);
     json_member_count(writer, "version", entry->version);
@@ -144,6 +169,7 @@ static void write_trained(struct json_writer *writer, const struct lifetime_entr
     json_write_array_begin(writer);
     for (uint32_t i = 0; i < entry->series->count; i++) write_fit(writer, &entry->series->fits[i]);
     json_write_array_end(writer);
+    write_check(writer, check);
     json_write_object_end(writer);
 }
 
@@ -173,12 +199,13 @@ struct fitting {
     uint32_t rule;
     int64_t until_ms;
     struct lifetime_entry entry;
+    struct lifetime_check check;
 };
 
 static enum status fit(void *context, struct work *work, struct error *error) {
     struct fitting *fitting = context;
     return engine_train_lifetime(fitting->engine, fitting->rule, fitting->until_ms, work,
-                                 &fitting->entry, error);
+                                 &fitting->entry, &fitting->check, error);
 }
 
 int cli_lifetime_train(const struct cli *cli, struct engine *engine, uint32_t rule,
@@ -193,8 +220,8 @@ int cli_lifetime_train(const struct cli *cli, struct engine *engine, uint32_t ru
     if (fitting.entry.series == NULL)
         return cli_fail_text("another playbook came meanwhile: the lifetime model is left out");
     if (writer != NULL)
-        write_trained(writer, &fitting.entry);
+        write_trained(writer, &fitting.entry, &fitting.check);
     else
-        print_trained(engine, rule, &fitting.entry);
+        print_trained(engine, rule, &fitting.entry, &fitting.check);
     return EXIT_OK;
 }

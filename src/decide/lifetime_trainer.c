@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "decide/lifetime_trainer.h"
 
+#include <math.h>
+
 #include "base/memory.h"
 #include "playbook/playbook.h"
 #include "profile/walk.h"
@@ -138,5 +140,90 @@ enum status lifetime_train(const struct customer_data *data, uint32_t rule,
     /* Before the first fit too few had ordered again. */
     if (status == STATUS_INVALID && out->count > 0) status = STATUS_OK;
     turn_round(out);
+    return status;
+}
+
+/* ---- the check ---- */
+
+/* Expectations are added up as whole numbers of this part of one, so that the sum does not depend
+ * on the order. */
+#define EXPECTED_PARTS 16777216.0
+#define NORMAL_95      1.959963984540054
+
+struct check_part {
+    uint32_t rule;
+    const struct dated_lifetime *fit;
+    int64_t until_ms;
+    uint64_t customers, happened;
+    int64_t expected, squares; /* in parts */
+};
+
+static enum status check_one(void *state, struct walker *walker, const struct timeline *timeline,
+                             struct error *error) {
+    struct check_part *part = state;
+    struct expr_orders then, now;
+    (void)error;
+    profile_orders(walker->profile, part->rule, timeline, part->fit->as_of_ms, &then);
+    if (then.days == 0) return STATUS_OK;
+    profile_orders(walker->profile, part->rule, timeline, part->until_ms, &now);
+    struct lifetime_history history = {then.days - 1, (double)(then.last_day - then.first_day),
+                                       (double)(then.today - then.first_day), 1};
+    double expected =
+        lifetime_expected(&part->fit->orders.lifetime, &history, (double)(now.today - then.today));
+    uint32_t happened = now.days - then.days;
+    part->customers++;
+    part->happened += happened;
+    part->expected += llrint(expected * EXPECTED_PARTS);
+    part->squares += llrint((happened - expected) * (happened - expected) * EXPECTED_PARTS);
+    return STATUS_OK;
+}
+
+static const struct dated_lifetime *fit_to_check(const struct lifetime_series *series,
+                                                 int64_t until_ms) {
+    for (uint32_t i = series->count; i-- > 0;) {
+        if (series->fits[i].as_of_ms <= until_ms - LIFETIME_CHECK_MS) return &series->fits[i];
+    }
+    return NULL;
+}
+
+static void conclude(const struct check_part *parts, uint32_t threads, struct lifetime_check *out) {
+    int64_t expected = 0, squares = 0;
+    for (uint32_t i = 0; i < threads; i++) {
+        out->customers += parts[i].customers;
+        out->happened += parts[i].happened;
+        expected += parts[i].expected;
+        squares += parts[i].squares;
+    }
+    double half = NORMAL_95 * sqrt((double)squares / EXPECTED_PARTS);
+    out->expected = (double)expected / EXPECTED_PARTS;
+    out->low = fmax(0, out->expected - half);
+    out->high = out->expected + half;
+    out->is_made = true;
+}
+
+enum status lifetime_check(const struct customer_data *data, uint32_t rule,
+                           const struct lifetime_trainer_options *options,
+                           const struct lifetime_series *series, struct lifetime_check *out,
+                           struct error *error) {
+    struct check_part parts[WALK_THREADS_MAX] = {0};
+    void *states[WALK_THREADS_MAX];
+    uint32_t threads = options->threads == 0 ? 1 : options->threads;
+    const struct dated_lifetime *fit = fit_to_check(series, options->until_ms);
+    *out = (struct lifetime_check){.from_ms = fit != NULL ? fit->as_of_ms : 0};
+    if (fit == NULL) return STATUS_OK;
+    if (threads > WALK_THREADS_MAX) threads = WALK_THREADS_MAX;
+    for (uint32_t i = 0; i < threads; i++) {
+        parts[i] = (struct check_part){.rule = rule, .fit = fit, .until_ms = options->until_ms};
+        states[i] = &parts[i];
+    }
+    struct walk_plan plan = {.data = data,
+                             .as_of = {options->until_ms, POSITION_NOW},
+                             .threads = threads,
+                             .visit = check_one,
+                             .parts = states,
+                             .work = options->work};
+    work_step(options->work, "customers checked against what followed", 0);
+    enum status status = walk_customers(&plan, error);
+    if (status == STATUS_OK) conclude(parts, threads, out);
     return status;
 }

@@ -9,6 +9,7 @@
 #ifndef DECIDE_LIFETIME_TRAINER_H
 #define DECIDE_LIFETIME_TRAINER_H
 
+#include "base/time.h"
 #include "base/work.h"
 #include "learn/lifetime_series.h"
 #include "profile/profile.h"
@@ -23,5 +24,22 @@ struct lifetime_trainer_options {
 enum status lifetime_train(const struct customer_data *data, uint32_t rule,
                            const struct lifetime_trainer_options *options,
                            struct lifetime_series *out, struct error *error) MUST_USE;
+
+/* How right an earlier fit of the series was about what followed it. */
+struct lifetime_check {
+    bool is_made; /* else there is no fit early enough */
+    int64_t from_ms;
+    uint64_t customers; /* with an order by then */
+    double expected;    /* days with an order in (from, until], of all of them */
+    double low, high;   /* 95 %: where what happens lies if the model is right */
+    uint64_t happened;
+};
+/* Checks the newest fit that is at least LIFETIME_CHECK_MS before until_ms, by one more walk. The
+ * same bits with any number of threads. */
+#define LIFETIME_CHECK_MS (90 * TIME_DAY_MS)
+enum status lifetime_check(const struct customer_data *data, uint32_t rule,
+                           const struct lifetime_trainer_options *options,
+                           const struct lifetime_series *series, struct lifetime_check *out,
+                           struct error *error) MUST_USE;
 
 #endif

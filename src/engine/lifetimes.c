@@ -5,7 +5,6 @@
 
 #include "base/memory.h"
 #include "base/time.h"
-#include "decide/lifetime_trainer.h"
 #include "engine/applier.h"
 #include "engine/engine_internal.h"
 
@@ -64,7 +63,8 @@ static void tell(struct engine *engine, struct text name, struct lifetime_entry 
 }
 
 static enum status train(const struct in_force *in_force, uint32_t rule, int64_t until_ms,
-                         struct work *work, struct lifetime_series *out, struct error *error) {
+                         struct work *work, struct lifetime_series *out,
+                         struct lifetime_check *check, struct error *error) {
     struct lifetime_trainer_options options = {
         .until_ms = until_ms, .threads = in_force->engine->threads, .work = work};
     const struct lifetime_rule *lifetime = &in_force->data.playbook->lifetimes[rule];
@@ -73,19 +73,21 @@ static enum status train(const struct in_force *in_force, uint32_t rule, int64_t
     if (status == STATUS_INVALID)
         return error_set(error, status, "lifetime model %.*s can't be fitted: %s",
                          TEXT_ARG(lifetime->name), why.text);
+    if (status == STATUS_OK && check != NULL)
+        status = lifetime_check(&in_force->data, rule, &options, out, check, &why);
     if (status != STATUS_OK && error != NULL) *error = why;
     return status == STATUS_OK ? work_check(work, error) : status; /* the last chance */
 }
 
 enum status engine_train_lifetime(struct engine *engine, uint32_t rule, int64_t until_ms,
                                   struct work *work, struct lifetime_entry *out,
-                                  struct error *error) {
+                                  struct lifetime_check *check, struct error *error) {
     struct in_force *in_force = in_force_hold(engine);
     struct lifetime_series *series = memory_calloc(1, sizeof *series);
     struct new_lifetime made = {
         .rule = &in_force->data.playbook->lifetimes[rule], .until_ms = until_ms, .series = series};
     enum status status = series != NULL ? STATUS_OK : STATUS_NO_MEMORY;
-    if (status == STATUS_OK) status = train(in_force, rule, until_ms, work, series, error);
+    if (status == STATUS_OK) status = train(in_force, rule, until_ms, work, series, check, error);
     if (status == STATUS_OK) status = applier_call(engine->applier, put_in_force, &made, error);
     memory_free(made.series); /* where the applier took nothing */
     if (status == STATUS_OK) tell(engine, made.rule->name, out);

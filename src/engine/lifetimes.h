@@ -8,6 +8,7 @@
 #ifndef ENGINE_LIFETIMES_H
 #define ENGINE_LIFETIMES_H
 
+#include "decide/lifetime_trainer.h"
 #include "engine/in_force.h"
 #include "learn/lifetime_series.h"
 
@@ -17,7 +18,8 @@ double lifetime_answer(const struct dated_lifetime *fit,
 
 /* Fits the rule (index in playbook->lifetimes) at until_ms and at the dates before it, writes it as
  * the next version and puts it in force. As engine_train for `work` and for another playbook that
- * comes meanwhile. *out is what is in force afterwards. */
+ * comes meanwhile. *out is what is in force afterwards; *check (may be NULL) tells how right an
+ * earlier fit was about what followed. */
 struct lifetime_entry {
     struct text name;
     uint32_t version; /* 0: it was never trained */
@@ -28,7 +30,7 @@ struct lifetime_entry {
 };
 enum status engine_train_lifetime(struct engine *engine, uint32_t rule, int64_t until_ms,
                                   struct work *work, struct lifetime_entry *out,
-                                  struct error *error) MUST_USE;
+                                  struct lifetime_check *check, struct error *error) MUST_USE;
 struct lifetime_entry engine_lifetime(const struct engine *engine, uint32_t rule);
 
 #endif

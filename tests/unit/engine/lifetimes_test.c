@@ -103,7 +103,8 @@ static void load_until(struct shop *shop, double day, double arrives) {
 static struct lifetime_entry train(struct shop *shop, double day) {
     struct lifetime_entry entry;
     struct error error = {0};
-    enum status status = engine_train_lifetime(shop->engine, 0, DAY(day), NULL, &entry, &error);
+    enum status status =
+        engine_train_lifetime(shop->engine, 0, DAY(day), NULL, &entry, NULL, &error);
     if (status != STATUS_OK) print_message("%s\n", error.text);
     assert_int_equal(status, STATUS_OK);
     assert_non_null(entry.series);
@@ -209,6 +210,60 @@ static void two_currencies_have_no_sum(void **state) {
     assert_true(shop_trait(shop, "email:first@x.example", "worth", DAY(175)) > 0);
 }
 
+static int compare_days(const void *left, const void *right) {
+    int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
+    return (a > b) - (a < b);
+}
+
+/* How many different days with an order the customer has up to t. */
+static uint32_t days_of(const struct row *rows, size_t count, int customer, int64_t t_ms,
+                        const struct time_zone *zone) {
+    int64_t days[400];
+    uint32_t used = 0, different = 0;
+    char own[16];
+    size_t length = (size_t)snprintf(own, sizeof own, "o%d-", customer);
+    for (size_t i = 0; i < count; i++) {
+        int64_t time_ms = DAY(rows[i].day);
+        if (rows[i].is_view || strncmp(rows[i].text, own, length) != 0 || time_ms > t_ms) continue;
+        days[used++] = (time_ms + time_zone_offset_s(zone, time_ms) * TIME_SECOND_MS) / TIME_DAY_MS;
+    }
+    qsort(days, used, sizeof *days, compare_days);
+    for (uint32_t i = 0; i < used; i++) different += i == 0 || days[i] != days[i - 1];
+    return different;
+}
+
+static void an_earlier_fit_is_checked_on_what_followed(void **state) {
+    static struct row rows[8000];
+    struct shop *shop = *state;
+    struct lifetime_entry entry;
+    struct lifetime_check check;
+    struct error error = {0};
+    put_playbook(shop, "0");
+    load_until(shop, DAYS, 0);
+    assert_int_equal(engine_train_lifetime(shop->engine, 0, DAY(170), NULL, &entry, &check, &error),
+                     STATUS_OK);
+    assert_true(check.is_made);
+    assert_int_equal(check.from_ms, DAY(80));
+    const struct time_zone *zone = engine_customer_data(shop->engine)->playbook->zone;
+    size_t count = make_rows(rows, 8000);
+    uint64_t customers = 0, happened = 0;
+    for (int c = 0; c < CUSTOMERS; c++) {
+        uint32_t then = days_of(rows, count, c, check.from_ms, zone);
+        customers += then > 0;
+        if (then > 0) happened += days_of(rows, count, c, DAY(170), zone) - then;
+    }
+    assert_int_equal(check.customers, customers);
+    assert_int_equal(check.happened, happened);
+    assert_true(check.low < check.expected && check.expected < check.high);
+    assert_true(check.expected > (double)happened / 2 && check.expected < (double)happened * 2);
+    /* The first date of a short series has nothing before it. */
+    assert_int_equal(engine_train_lifetime(shop->engine, 0,
+                                           entry.series->fits[0].as_of_ms + TIME_DAY_MS, NULL,
+                                           &entry, &check, &error),
+                     STATUS_OK);
+    assert_false(check.is_made);
+}
+
 /* Restarted, the same series is in force; a changed rule leaves it out, and a damaged file too. */
 static void it_lasts_and_is_left_out_where_it_does_not_fit(void **state) {
     struct shop *shop = *state;
@@ -257,6 +312,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_trait_reads_the_fit_of_its_time, shop_set_up,
                                         shop_tear_down),
         cmocka_unit_test_setup_teardown(two_currencies_have_no_sum, shop_set_up, shop_tear_down),
+        cmocka_unit_test_setup_teardown(an_earlier_fit_is_checked_on_what_followed, shop_set_up,
+                                        shop_tear_down),
         cmocka_unit_test_setup_teardown(it_lasts_and_is_left_out_where_it_does_not_fit, shop_set_up,
                                         shop_tear_down),
     };

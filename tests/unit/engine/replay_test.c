@@ -291,8 +291,9 @@ static void live_on(struct shop *shop) {
                              STATUS_OK);
         struct lifetime_entry fitted;
         if (round > 0)
-            assert_int_equal(engine_train_lifetime(shop->engine, 0, t_ms, NULL, &fitted, &error),
-                             STATUS_OK);
+            assert_int_equal(
+                engine_train_lifetime(shop->engine, 0, t_ms, NULL, &fitted, NULL, &error),
+                STATUS_OK);
         recorded += decide_all(shop, t_ms, &held);
         if (round == 2) assert_int_equal(store_fold(engine_store(shop->engine), true, &error), 0);
     }

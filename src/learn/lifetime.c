@@ -8,8 +8,9 @@
 /* Up to so many more repeats the rising products are multiplied out, factor by factor. */
 #define FACTORS_MAX 256
 /* Of the trapezoidal sums. */
-#define WIDTH_MAX .45
-#define TERM_MIN  1e-14
+#define WIDTH_MAX  .45
+#define POINTS_MAX 4096 /* each way; some 100 are enough */
+#define TERM_MIN   1e-14
 
 /* ---- log-likelihood ---- */
 
@@ -128,12 +129,12 @@ static double mean_of_bell(const struct ahead *ahead, double a, double n) {
     double middle = log(a / n), top = log_density(a, n, middle), h = distance_of_points(a, n);
     double steep = orders_at(ahead, 0) / orders_at(ahead, a / (a + n)), sum = 0, weights = 0;
     for (int side = -1; side <= 1; side += 2) {
-        for (uint32_t i = side < 0;; i++) {
+        for (uint32_t i = side < 0; i < POINTS_MAX; i++) {
             double w = middle + side * (double)i * h;
             double weight = exp(log_density(a, n, w) - top);
             sum += weight * orders_at(ahead, 1 / (1 + exp(-w)));
             weights += weight;
-            if (weight * steep < TERM_MIN) break; /* they only fall from here on */
+            if (!(weight * steep >= TERM_MIN)) break; /* they only fall from here on */
         }
     }
     return sum / weights;
@@ -149,12 +150,12 @@ static double mean_beside_chord(const struct ahead *ahead, double a, double n) {
     /* A bound of what is summed, in units of the result, is weight * p * q * steep. */
     double steep = first * (1 + ahead->shape * ahead->y) / orders_at(ahead, a / (a + n));
     for (int side = -1; side <= 1; side += 2) {
-        for (uint32_t i = side < 0;; i++) {
+        for (uint32_t i = side < 0; i < POINTS_MAX; i++) {
             double w = middle + side * (double)i * h;
             double p = 1 / (1 + exp(-w)), q = 1 / (1 + exp(w));
             double weight = exp(log_density(a, n, w) - log_beta);
             sum += weight * (orders_at(ahead, p) - first * q - last * p);
-            if (weight * fmin(p, q) * steep < TERM_MIN) break;
+            if (!(weight * fmin(p, q) * steep >= TERM_MIN)) break;
         }
     }
     return (first * n + last * a) / (a + n) + h * sum;

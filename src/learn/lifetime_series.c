@@ -15,7 +15,10 @@
 
 #define HEAD_BYTES 24
 #define OF_FITTED  4
-#define WORDS      (8 + OF_FITTED * (LIFETIME_PARAMETERS + SPEND_PARAMETERS) + 2)
+/* A fit gives none beyond these (lifetime_fit.c). */
+#define PARAMETER_MAX 1e30
+#define SHAPE_MAX     1e12
+#define WORDS         (8 + OF_FITTED * (LIFETIME_PARAMETERS + SPEND_PARAMETERS) + 2)
 
 static const char magic[8] = "ATTLIFE1";
 
@@ -48,11 +51,12 @@ static void put_fitted(uint64_t *words, const struct fitted *fitted) {
     words[3] = fitted->is_extreme;
 }
 
-static bool take_fitted(const uint64_t *words, struct fitted *fitted, double *parameter) {
+static bool take_fitted(const uint64_t *words, double most, struct fitted *fitted,
+                        double *parameter) {
     *fitted = (struct fitted){number_of(words[0]), number_of(words[1]), number_of(words[2]),
                               words[3] != 0};
     *parameter = fitted->value;
-    return isfinite(fitted->value) && fitted->value > 0 && words[3] <= 1;
+    return fitted->value >= 1 / most && fitted->value <= most && words[3] <= 1;
 }
 
 static void put_fit(uint64_t *words, const struct dated_lifetime *fit) {
@@ -88,9 +92,11 @@ static bool take_fit(const uint64_t *words, struct dated_lifetime *fit) {
     fit->spend.customers = number_of(words[9]);
     words += 10;
     for (int p = 0; p < LIFETIME_PARAMETERS; p++, words += OF_FITTED)
-        good &= take_fitted(words, &fit->orders.fitted[p], &fit->orders.lifetime.parameters[p]);
+        good &= take_fitted(words, p == LIFETIME_ALPHA ? PARAMETER_MAX : SHAPE_MAX,
+                            &fit->orders.fitted[p], &fit->orders.lifetime.parameters[p]);
     for (int p = 0; p < SPEND_PARAMETERS && fit->has_spend; p++, words += OF_FITTED)
-        good &= take_fitted(words, &fit->spend.fitted[p], &fit->spend.spend.parameters[p]);
+        good &= take_fitted(words, PARAMETER_MAX, &fit->spend.fitted[p],
+                            &fit->spend.spend.parameters[p]);
     return good;
 }
 

@@ -279,8 +279,7 @@ const char *off_policy_support_text(enum off_policy_support support) {
     static const char *const texts[] = {
         "the log supports the other policy",
         "the log can't answer: the other policy would have made none of its decisions",
-        "the log can't answer: nothing in it was drawn at random, so it says nothing of any other "
-        "choice",
+        "the log can't answer: nothing in it was drawn at random, but always what looked best",
         "the log supports the other policy weakly: read the intervals, and let more be explored",
     };
     return texts[support];

@@ -5,6 +5,7 @@
 
 #include <math.h>
 
+#include "base/memory.h"
 #include "base/random.h"
 #include "measure/off_policy.h"
 
@@ -218,6 +219,23 @@ static void a_log_that_cannot_answer_is_told(void **state) {
     assert_int_equal(off_policy_support(&result, ROWS), SUPPORT_WEAK); /* half of it is missing */
 }
 
+static void without_memory_it_says_so(void **state) {
+    static struct off_policy_row rows[40];
+    struct off_policy_result result;
+    uint64_t nth = 0;
+    enum status status;
+    (void)state;
+    for (uint32_t i = 0; i < 40; i++)
+        rows[i] = (struct off_policy_row){.reward = i % 3, .weight = 1 + i % 2, .group = i / 2};
+    do {
+        memory_fail_at(++nth);
+        status = off_policy_estimate(rows, 40, &plain, &result);
+        memory_fail_at(0);
+        assert_true(status == STATUS_OK || status == STATUS_NO_MEMORY);
+    } while (status != STATUS_OK);
+    assert_true(nth > 4);
+}
+
 static void hostile_rows_are_refused(void **state) {
     struct off_policy_result result;
     struct off_policy_row row = {.reward = 1, .weight = 1};
@@ -246,6 +264,7 @@ int main(void) {
         cmocka_unit_test(customers_and_not_rows_are_independent),
         cmocka_unit_test(shrinkage_lowers_the_error),
         cmocka_unit_test(a_log_that_cannot_answer_is_told),
+        cmocka_unit_test(without_memory_it_says_so),
         cmocka_unit_test(hostile_rows_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -136,6 +136,20 @@ class Policy(unittest.TestCase):
         self.assertAlmostEqual(same["largest_weight"], 1, 9)
         self.assertAlmostEqual(self.estimates(same)["SNIPS"]["value"], same["logged"], 9)
 
+    def test_by_itself_every_weight_is_1(self):
+        # Two slots, of which the first may stay empty; chances that are not even; one offer is never drawn.
+        slots = "decide: { slots: 2 }\nexplore: { share: 40%, gamma: 3, nothing: yes, OFF }"
+        for name, off in (("drawn", "candidates: 10"), ("partly", "off: { actions: [coupon] }")):
+            self.write(f"{name}.yaml", playbook(name, slots.replace("OFF", off)))
+            self.live(self.folder, f"{name}.yaml", name)
+            answer = json.loads(self.attune("evaluate", "--policy", f"{name}.yaml", "--dir", name, "--at", "2017-05-01", "--json").stdout)
+            judged = answer["judged"][0]
+            self.assertEqual((judged["decisions"], judged["supported"]), (CUSTOMERS * ROUNDS, CUSTOMERS * ROUNDS), name)
+            self.assertAlmostEqual(judged["largest_weight"], 1, 9, name)
+            self.assertAlmostEqual(judged["mean_weight"], 1, 9, name)
+            self.assertAlmostEqual(self.estimates(judged)["IPS"]["value"], judged["logged"], 9)
+            self.assertGreater(answer["drawn"], 0, name)
+
     def test_by_channel_group_and_segment(self):
         parts = {(part["column"], part["value"]): part for part in self.judge("better.yaml")["parts"]}
         self.assertEqual(set(parts), {("channel", "web"), ("channel", "app"), ("group", "saving"), ("group", "splendour"),

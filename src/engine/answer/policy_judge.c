@@ -90,20 +90,37 @@ static struct text text_field(const struct list_reader *reader, uint32_t symbol)
     return value.type == VALUE_TEXT ? value.text : (struct text){0};
 }
 
-/* The chance of what the first slot took; 1 where it was not drawn. */
-static double first_chance(struct value choice, bool is_offered) {
+/* Is the first draw that of the first slot? Where it became the first rank, it is. Where it became
+ * none, the first rank (CHOICE_NOTHING: there is none) may come of a later slot, which had the same
+ * candidates, or of a first slot that was not drawn; then it stands already, and is no
+ * candidate. */
+static bool is_first_slot(const struct choice_draw *draw, const struct choice_candidate *candidates,
+                          uint32_t first_rank) {
+    if (draw->rank == 0) return true;
+    if (draw->rank != CHOICE_NO_RANK) return false;
+    bool is_candidate = first_rank == CHOICE_NOTHING;
+    for (uint32_t i = 0; i < draw->count; i++)
+        is_candidate |= candidates[draw->candidate[i]].treatment == first_rank;
+    return is_candidate;
+}
+
+/* Tells what the first slot took, and its chance: 1 where it was not drawn. `treatment` is the
+ * index of the first rank, or CHOICE_NOTHING. */
+static void read_first_draw(struct value choice, uint32_t treatment, struct logged *logged) {
     static _Thread_local struct choice_reader reader;
     struct choice_draw draw;
-    if (choice.type != VALUE_TEXT || choice_reader_init(&reader, choice.text) != STATUS_OK)
-        return 1;
-    if (choice_next(&reader, &draw) != STATUS_OK) return 1;
-    bool is_first = is_offered ? draw.rank == 0 : draw.rank == CHOICE_NO_RANK;
-    return is_first ? draw.probability[draw.taken] : 1;
+    logged->probability = 1;
+    if (choice.type != VALUE_TEXT || choice_reader_init(&reader, choice.text) != STATUS_OK ||
+        choice_next(&reader, &draw) != STATUS_OK ||
+        !is_first_slot(&draw, reader.candidates, treatment))
+        return;
+    logged->probability = draw.probability[draw.taken];
+    if (draw.rank == CHOICE_NO_RANK) logged->treatment = logged->channel = (struct text){0};
 }
 
 static struct logged read_logged(const struct decision_record *record,
                                  const struct message_symbols *symbols) {
-    struct logged logged = {0};
+    struct logged logged = {.probability = 1};
     struct list_reader reader;
     struct value item, messages = packed_find(record->packed, symbols->messages);
     if (messages.type == VALUE_LIST && list_reader_init(&reader, messages) == STATUS_OK &&
@@ -113,8 +130,6 @@ static struct logged read_logged(const struct decision_record *record,
         logged.channel = text_field(&reader, PROPERTY_CHANNEL);
         logged.withheld = withheld.type == VALUE_YES_NO && withheld.yes;
     }
-    logged.probability =
-        first_chance(packed_find(record->packed, symbols->choice), logged.treatment.length > 0);
     return logged;
 }
 
@@ -185,22 +200,35 @@ static void weigh(const struct playbook *playbook, const struct treatment *treat
     if (verdict->out == POLICY_OUT_CAUSES && is_other) verdict->out = POLICY_OUT_CURRENCY;
 }
 
-static enum status earn(struct earning *earning, const struct decision_record *record,
-                        const struct logged *logged, struct verdict_of *verdict,
-                        struct error *error) {
+/* The treatment of the first rank in the set of then; NULL where it is not there. */
+static enum status find_logged(const struct earning *earning, const struct decision_record *record,
+                               const struct logged *logged, const struct treatment **out,
+                               struct error *error) {
     const struct customer_data *data = &earning->in_force->data;
     const struct treatment_set *set;
+    *out = NULL;
+    if (logged->treatment.length == 0) return STATUS_OK;
+    uint32_t channel = symbol_find(data->symbols, SYMBOL_CHANNEL, logged->channel);
+    enum status status = treatment_history_at(data->treatments, record->t_ms, &set, error);
+    if (status == STATUS_OK && channel != SYMBOL_NONE)
+        *out = treatment_find(set, logged->treatment, channel);
+    return status;
+}
+
+static enum status earn(struct earning *earning, const struct decision_record *record,
+                        const struct message_symbols *symbols, struct logged *logged,
+                        struct verdict_of *verdict, struct error *error) {
+    const struct customer_data *data = &earning->in_force->data;
+    const struct treatment *treatment;
     struct timeline timeline;
+    enum status status = find_logged(earning, record, logged, &treatment, error);
+    if (status != STATUS_OK || (treatment == NULL && logged->treatment.length > 0)) return status;
+    read_first_draw(packed_find(record->packed, symbols->choice),
+                    treatment != NULL ? treatment->index : CHOICE_NOTHING, logged);
     if (logged->treatment.length == 0) {
-        verdict->out = POLICY_OUT_CAUSES;
+        verdict->out = POLICY_OUT_CAUSES; /* it earned nothing */
         return STATUS_OK;
     }
-    enum status status = treatment_history_at(data->treatments, record->t_ms, &set, error);
-    if (status != STATUS_OK) return status;
-    uint32_t channel = symbol_find(data->symbols, SYMBOL_CHANNEL, logged->channel);
-    const struct treatment *treatment =
-        channel != SYMBOL_NONE ? treatment_find(set, logged->treatment, channel) : NULL;
-    if (treatment == NULL) return STATUS_OK;
     status = data->source->ops->read(earning->reader, record->customer, &earning->request,
                                      &timeline, error);
     if (status != STATUS_OK) return status == STATUS_NOT_FOUND ? STATUS_OK : status;
@@ -255,21 +283,16 @@ static bool compare_choices(const struct engine_view *view, const struct logged 
     const struct decision *decision = view->decision;
     const struct choice *choice = &decision->choice;
     const struct choice_draw *draw = choice->draw_count > 0 ? &choice->draws[0] : NULL;
-    bool is_offered = decision->ranked_count > 0, same = false;
+    uint32_t first_rank =
+        decision->ranked_count > 0 ? decision_ranked(decision, 0).treatment->index : CHOICE_NOTHING;
+    bool same = false;
     double likeliest = 0;
-    if (draw != NULL && draw->rank != 0 && (is_offered || draw->rank != CHOICE_NO_RANK))
-        draw = NULL; /* it is of a later slot */
+    if (draw != NULL && !is_first_slot(draw, choice->candidates, first_rank)) draw = NULL;
     for (uint32_t i = 0; draw != NULL && i < draw->count; i++)
         add_choice(view, logged, choice->candidates[draw->candidate[i]].treatment,
                    draw->probability[i], row, &likeliest, &same);
-    if (draw == NULL) {
-        uint32_t index =
-            is_offered ? decision_ranked(decision, 0).treatment->index : CHOICE_NOTHING;
-        add_choice(view, logged, index, 1, row, &likeliest, &same);
-    }
-    if (row->weight > 0) return same;
-    /* What the other playbook would not have done may still be predicted; the weight is 0. */
-    return false;
+    if (draw == NULL) add_choice(view, logged, first_rank, 1, row, &likeliest, &same);
+    return same;
 }
 
 /* ---- parts ---- */
@@ -410,7 +433,8 @@ static enum status judge_one(struct judging *judging, const struct decision_reco
         struct text name = playbook.type == VALUE_TEXT ? playbook.text : (struct text){0};
         enum status status = earning_use(&judging->earning, name, &missing);
         if (status == STATUS_OK)
-            status = earn(&judging->earning, record, &logged, &verdict, &missing);
+            status =
+                earn(&judging->earning, record, &judging->symbols, &logged, &verdict, &missing);
         if (status != STATUS_OK && !is_missing(status))
             return error_set(error, status, "%s", missing.text);
     }

@@ -85,7 +85,7 @@ static void read_all(struct reader *reader, const struct yaml_node *const *top) 
     context_refuse(reader, NULL);
     models_read(reader, top[TOP_MODELS]);
     lifetimes_check(reader);
-    actions_read(reader, top[TOP_ACTIONS], top[TOP_LEVERS]);
+    actions_read(reader, top);
     explore_read(reader, top[TOP_EXPLORE]);
     channels_read(reader, top[TOP_CHANNELS]);
     placements_read(reader, top[TOP_PLACEMENTS]);

@@ -35,8 +35,7 @@ void models_read(struct reader *reader, const struct yaml_node *node);
 /* Actions are read in two passes: their attributes, which any expression may name; then the rest.
  */
 void actions_begin(struct reader *reader, const struct yaml_node *node);
-void actions_read(struct reader *reader, const struct yaml_node *node,
-                  const struct yaml_node *levers);
+void actions_read(struct reader *reader, const struct yaml_node *const *top);
 /* Reads decide: lists:, which name channels of actions, identifiers and traits. */
 void lists_read(struct reader *reader, const struct yaml_node *decide);
 /* After the actions, whose channels learn whether they are explored. */

@@ -16,7 +16,7 @@ static const char *const top_names[TOP_COUNT] = {
     [TOP_ACTIONS] = "actions", [TOP_POLICIES] = "policies", [TOP_HOLDOUT] = "holdout", [TOP_DECIDE] = "decide",
     [TOP_CHANNELS] = "channels", [TOP_PLACEMENTS] = "placements", [TOP_BUNDLES] = "bundles",
     [TOP_CONTEXT] = "context", [TOP_BOTS] = "bots", [TOP_EXPLORE] = "explore", [TOP_LIFETIME] = "lifetime",
-    [TOP_EXPERIMENTS] = "experiments",
+    [TOP_EXPERIMENTS] = "experiments", [TOP_GROUPS] = "groups", [TOP_ISSUES] = "issues",
 };
 KEY_SET(top, "a playbook");
 
@@ -153,6 +153,12 @@ static const char *const decide_names[DECIDE_COUNT] = {[DECIDE_SLOTS] = "slots",
                                                          [DECIDE_LISTS] = "lists"};
 KEY_SET(decide, "decide");
 
+static const char *const level_names[LEVEL_COUNT] = {
+    [LEVEL_AVAILABLE] = "available", [LEVEL_ELIGIBLE] = "eligible", [LEVEL_APPLICABLE] = "applicable",
+    [LEVEL_SUITABLE] = "suitable", [LEVEL_PURPOSE] = "purpose", [LEVEL_TOPIC] = "topic", [LEVEL_ISSUE] = "issue",
+};
+KEY_SET(level, "a group or an issue");
+
 static const char *const explore_names[EXPLORE_COUNT] = {
     [EXPLORE_SHARE] = "share", [EXPLORE_GAMMA] = "gamma", [EXPLORE_CANDIDATES] = "candidates",
     [EXPLORE_NOTHING] = "nothing", [EXPLORE_OFF] = "off",
@@ -191,6 +197,6 @@ const struct key_set *const playbook_key_sets[] = {
     &goal_keys,     &model_keys,         &levers_keys,     &action_keys,    &channel_keys,
     &policy_keys,   &holdout_keys,       &decide_keys,     &messaging_keys, &placement_keys,
     &bundle_keys,   &customer_zone_keys, &signature_keys,  &explore_keys,   &explore_off_keys,
-    &lifetime_keys, &experiment_keys,    &arm_keys,
+    &lifetime_keys, &level_keys,         &experiment_keys, &arm_keys,
 };
 const uint32_t playbook_key_set_count = sizeof playbook_key_sets / sizeof *playbook_key_sets;

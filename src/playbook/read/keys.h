@@ -44,6 +44,8 @@ enum top_key {
     TOP_CONTEXT,
     TOP_BOTS,
     TOP_EXPLORE,
+    TOP_GROUPS,
+    TOP_ISSUES,
     TOP_LIFETIME,
     TOP_EXPERIMENTS,
     TOP_COUNT
@@ -214,6 +216,16 @@ enum experiment_key {
     EXPERIMENT_KEY_COUNT
 };
 enum arm_key { ARM_SHARE, ARM_WITHOUT, ARM_LEVERS, ARM_KEY_COUNT };
+enum level_key {
+    LEVEL_AVAILABLE,
+    LEVEL_ELIGIBLE,
+    LEVEL_APPLICABLE,
+    LEVEL_SUITABLE,
+    LEVEL_PURPOSE,
+    LEVEL_TOPIC,
+    LEVEL_ISSUE,
+    LEVEL_COUNT
+};
 enum explore_key {
     EXPLORE_SHARE,
     EXPLORE_GAMMA,
@@ -243,7 +255,7 @@ extern const struct key_set top_keys, customer_keys, identifier_keys, consent_ke
     levers_keys, action_keys, channel_keys, policy_keys, holdout_keys, decide_keys, messaging_keys,
     placement_keys, bundle_keys, customer_zone_keys;
 extern const struct key_set signature_keys, explore_keys, explore_off_keys, lifetime_keys,
-    experiment_keys, arm_keys;
+    experiment_keys, arm_keys, level_keys;
 
 /* All of them, for the test that compares them with the schema. */
 extern const struct key_set *const playbook_key_sets[];

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "playbook/treatment/actions.h"
+#include "playbook/treatment/levels.h"
 #include "playbook/treatment/placements.h"
 
 #define LEVER_MAX       1000
@@ -60,27 +61,56 @@ static void inherit_topics(struct reader *reader, const struct yaml_node *node,
         inherit_topic(reader, node, &reader->playbook->traits[read[i]], action);
 }
 
-static void read_condition(struct reader *reader, const struct yaml_node *node, const char *what,
-                           struct action *action, struct expr_program **out, struct text *source) {
-    if (node == NULL || !expression_read(reader, node, what, WANTED_YES_NO, NOT_A_ROW, out)) return;
-    *source = node->text;
-    inherit_topics(reader, node, *out, action);
+/* A condition above the action, which an error is told of once. */
+static bool level_is_good(struct reader *reader, struct level *level, enum level_key key) {
+    struct expr_program *program;
+    if (level == NULL || level->values[key] == NULL || level->told[key]) return false;
+    if (expression_read(reader, level->values[key], level_keys.keys[key], WANTED_YES_NO, NOT_A_ROW,
+                        &program))
+        return true;
+    level->told[key] = true;
+    return false;
+}
+
+/* The condition of the issue, the group and the action: all of them must hold. */
+static void read_condition(struct reader *reader, const struct yaml_node *node, enum level_key key,
+                           struct level *const levels[2], struct action *action,
+                           struct expr_program **out, struct text *source) {
+    const struct yaml_node *parts[3];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < 2; i++)
+        if (level_is_good(reader, levels[i], key)) parts[count++] = levels[i]->values[key];
+    if (node != NULL &&
+        expression_read(reader, node, level_keys.keys[key], WANTED_YES_NO, NOT_A_ROW, out))
+        parts[count++] = node;
+    if (count == 0) return;
+    struct yaml_node joined = *parts[0];
+    for (uint32_t i = 0; i < count && count > 1; i++)
+        joined.text =
+            reader_format(reader, "%.*s%s(%.*s)", i == 0 ? 0 : (int)joined.text.length,
+                          joined.text.at, i == 0 ? "" : " and ", TEXT_ARG(parts[i]->text));
+    bool is_own = count == 1 && parts[0] == node; /* it is compiled already */
+    if (!is_own &&
+        !expression_read(reader, &joined, level_keys.keys[key], WANTED_YES_NO, NOT_A_ROW, out))
+        return;
+    *source = joined.text;
+    inherit_topics(reader, parts[count - 1], *out, action);
 }
 
 static void read_conditions(struct reader *reader, const struct yaml_node *const *values,
-                            struct action *action) {
+                            struct level *const levels[2], struct action *action) {
     struct names *names = reader->names;
     names->action = action;
     context_refuse(reader, "available asks whether anybody may have it; write it as applicable");
-    read_condition(reader, values[ACTION_AVAILABLE], "available", action, &action->available,
-                   &action->available_source);
+    read_condition(reader, values[ACTION_AVAILABLE], LEVEL_AVAILABLE, levels, action,
+                   &action->available, &action->available_source);
     context_refuse(reader, NULL);
-    read_condition(reader, values[ACTION_ELIGIBLE], "eligible", action, &action->eligible,
-                   &action->eligible_source);
-    read_condition(reader, values[ACTION_APPLICABLE], "applicable", action, &action->applicable,
-                   &action->applicable_source);
-    read_condition(reader, values[ACTION_SUITABLE], "suitable", action, &action->suitable,
-                   &action->suitable_source);
+    read_condition(reader, values[ACTION_ELIGIBLE], LEVEL_ELIGIBLE, levels, action,
+                   &action->eligible, &action->eligible_source);
+    read_condition(reader, values[ACTION_APPLICABLE], LEVEL_APPLICABLE, levels, action,
+                   &action->applicable, &action->applicable_source);
+    read_condition(reader, values[ACTION_SUITABLE], LEVEL_SUITABLE, levels, action,
+                   &action->suitable, &action->suitable_source);
     names->action = NULL;
 }
 
@@ -267,9 +297,22 @@ static void read_amounts(struct reader *reader, const struct yaml_node *const *v
     }
 }
 
+/* The topic of the action, its group or its issue: none of them hides another. */
+static void read_topics(struct reader *reader, const struct yaml_node *own,
+                        struct level *const levels[2], struct action *action) {
+    const struct yaml_node *nodes[3] = {own, levels[1] ? levels[1]->values[LEVEL_TOPIC] : NULL,
+                                        levels[0] ? levels[0]->values[LEVEL_TOPIC] : NULL};
+    for (uint32_t i = 0; i < 3; i++) {
+        struct text topic;
+        if (nodes[i] == NULL || !topic_read(reader, nodes[i], &topic)) continue;
+        inherit_topic(reader, nodes[i], &(struct trait){.name = topic, .topic = topic}, action);
+    }
+}
+
 static void read_trust(struct reader *reader, const struct yaml_node *const *values,
-                       struct action *action) {
+                       struct level *const levels[2], struct action *action) {
     const struct yaml_node *purpose = values[ACTION_PURPOSE];
+    if (purpose == NULL) purpose = level_value(levels, LEVEL_PURPOSE);
     struct text name;
     if (values[ACTION_SERVICE])
         (void)reader_yes_no(reader, values[ACTION_SERVICE], "service", &action->service);
@@ -281,7 +324,7 @@ static void read_trust(struct reader *reader, const struct yaml_node *const *val
     if (values[ACTION_PROGRAMME])
         (void)reader_name(reader, values[ACTION_PROGRAMME], "a programme's name",
                           &action->programme);
-    if (values[ACTION_TOPIC]) (void)topic_read(reader, values[ACTION_TOPIC], &action->topic);
+    read_topics(reader, values[ACTION_TOPIC], levels, action);
     if (purpose && reader_text(reader, purpose, "purpose", &name)) {
         (void)purpose_read(reader, purpose, name, &action->purpose);
     } else if (reader->playbook->consent_required && !action->service) {
@@ -290,8 +333,9 @@ static void read_trust(struct reader *reader, const struct yaml_node *const *val
 }
 
 static void read_action(struct reader *reader, const struct yaml_node *key,
-                        const struct yaml_node *value, struct action *action) {
+                        const struct yaml_node *value, struct levels *all, struct action *action) {
     const struct yaml_node *values[KEYS_MAX];
+    struct level *levels[2];
     if (!reader_name(reader, key, "an action's name", &action->name) ||
         !reader_keys(reader, value, &action_keys, values))
         return;
@@ -301,8 +345,9 @@ static void read_action(struct reader *reader, const struct yaml_node *key,
         (void)reader_name(reader, values[ACTION_ISSUE], "an issue's name", &action->issue);
     action->title = action->name;
     read_template(reader, values[ACTION_TITLE], "title", false, action, &action->title);
-    read_trust(reader, values, action);
-    read_conditions(reader, values, action);
+    levels_of(reader, all, action, levels);
+    read_trust(reader, values, levels, action);
+    read_conditions(reader, values, levels, action);
     read_template(reader, values[ACTION_REASON], "reason", true, action, &action->reason);
     action->sensitive = action->topic.length > 0;
     read_goal_and_model(reader, key, values, action);
@@ -345,11 +390,15 @@ static void read_levers(struct reader *reader, const struct yaml_node *node) {
     }
 }
 
-void actions_read(struct reader *reader, const struct yaml_node *node,
-                  const struct yaml_node *levers) {
+void actions_read(struct reader *reader, const struct yaml_node *const *top) {
+    const struct yaml_node *node = top[TOP_ACTIONS];
     struct playbook *playbook = reader->playbook;
+    struct levels levels;
+    levels_begin(reader, top[TOP_ISSUES], top[TOP_GROUPS], &levels);
     for (uint32_t i = 0; i < playbook->action_count && reader->status == STATUS_OK; i++) {
-        read_action(reader, node->keys[i], node->items[i], (struct action *)&playbook->actions[i]);
+        read_action(reader, node->keys[i], node->items[i], &levels,
+                    (struct action *)&playbook->actions[i]);
     }
-    read_levers(reader, levers);
+    levels_end(reader, &levels);
+    read_levers(reader, top[TOP_LEVERS]);
 }

@@ -553,9 +553,45 @@ static void test_a_long_trace_still_fits_an_event(void **state) {
     buffer_release(&out);
 }
 
+/* What an issue or a group asks is asked of all its actions, beside what the action asks. */
+static void test_issues_and_groups_ask_too(void **state) {
+    (void)state;
+    begin("issues: { grow: { eligible: clicks >= 1 }, keep: { purpose: research } }\n"
+          "groups:\n"
+          "  offers: { issue: grow, applicable: clicks < 3 }\n"
+          "  care: { topic: health }\n"
+          "actions:\n"
+          "  a: { goal: order, group: offers, channels: [web] }\n"
+          "  b: { goal: order, group: offers, applicable: clicks < 2, channels: [web] }\n"
+          "  c: { goal: order, issue: grow, channels: [web] }\n"
+          "  d: { goal: order, group: care, channels: [web] }\n"
+          "  e: { goal: order, issue: keep, channels: [web] }\n"
+          "  f: { goal: order, channels: [web] }\n"
+          "decide: { slots: 6 }\n");
+    decide(DAY(10)); /* no click for two days */
+    assert_stage("a", "web", "eligible");
+    assert_stage("c", "web", "eligible");
+    assert_stage("d", "web", "consent");
+    assert_stage("e", "web", "consent");
+    assert_stage("f", "web", "offered");
+    assert_true(text_equal(trace_of("a", "web")->treatment->action->issue, TEXT("grow")));
+    assert_why_not("b", "clicks >= 1");
+    for (int i = 0; i < 2; i++) scene_event(&trial.scene, ANN, "Clicked", DAY(10) + i, "");
+    decide(DAY(11));
+    assert_stage("a", "web", "offered");
+    assert_stage("b", "web", "applicable");
+    assert_stage("c", "web", "offered");
+    assert_why_not("b", "(clicks < 3) and (clicks < 2)");
+    scene_event(&trial.scene, ANN, "Clicked", DAY(11) + 1, "");
+    decide(DAY(11) + 2);
+    assert_stage("a", "web", "applicable");
+    assert_stage("c", "web", "offered");
+}
+
 int main(void) {
 #define CASE(name) cmocka_unit_test_teardown(name, end)
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(test_issues_and_groups_ask_too, end),
         CASE(test_first_stage_that_says_no_stops),
         CASE(test_priority_is_the_formula_of_the_domain),
         CASE(test_ties_go_by_playbook_order_and_slots_are_filled),

@@ -38,6 +38,7 @@ struct route {
     double rows;   /* that the chance rests on; where the playbook explores */
     struct price price;
     struct verdict removed; /* an arm of an experiment takes the action away: .experiment is set */
+    double fixed_cost;      /* without what may be lost */
     bool value_of_base;     /* the goal's own value, where it has one, is that of its base */
 };
 
@@ -92,6 +93,7 @@ static void price_route(const struct playbook *playbook, const struct action *ac
     };
     route->value_of_base = goal->value != NULL;
     if (channel->has_cost) route->price.cost = channel->cost;
+    route->fixed_cost = route->price.cost;
 }
 
 static void plan(struct facts *facts, const struct playbook *playbook) {
@@ -219,6 +221,39 @@ static void weigh(struct judging *judging, struct route *route, const struct act
     judging->decision->limited |= profile_eval_limited(profile);
 }
 
+/* What one goal of this customer is worth. */
+static void value(struct judging *judging, struct route *route, const struct action *action) {
+    struct profile *profile = judging->decider->profile;
+    struct value is = profile_eval(profile, action->value_program);
+    route->price.value = value_is_known(is) ? amount_of(judging->decider->data->playbook, is) : NAN;
+    judging->decision->limited |= profile_eval_limited(profile);
+}
+
+/* The percent of the action's levers, with those that run at t. */
+static double lever_percent_at(const struct action *action, int64_t t_ms) {
+    double percent = action->lever_percent;
+    for (uint32_t i = 0; i < action->lever_period_count; i++) {
+        const struct lever_period *lever = &action->lever_periods[i];
+        if (t_ms >= lever->from_ms && t_ms < lever->until_ms) percent += lever->percent;
+    }
+    return percent;
+}
+
+/* An unsubscribe or a complaint loses what this customer is worth. Where that is not known, nothing
+ * is taken off. */
+static double expected_loss(struct judging *judging, uint32_t channel) {
+    struct decider *decider = judging->decider;
+    const struct messaging *messaging = &decider->history.messaging[channel];
+    double sum = 0;
+    for (uint32_t i = 0; i < messaging->loss_count; i++) {
+        struct value is = profile_eval(decider->profile, messaging->losses[i].value);
+        double amount = value_is_known(is) ? amount_of(decider->data->playbook, is) : NAN;
+        judging->decision->limited |= profile_eval_limited(decider->profile);
+        if (amount > 0) sum += messaging->losses[i].chance * amount;
+    }
+    return sum;
+}
+
 /* What the arms of the customer change. */
 static void take_seats(const struct judging *judging, struct route *route,
                        const struct action *action) {
@@ -228,7 +263,9 @@ static void take_seats(const struct judging *judging, struct route *route,
     if (playbook->experiment_count == 0) return;
     route->removed = (struct verdict){0};
     route->removed.experiment = experiment_without(playbook, seats, index, &route->removed.arm);
-    double lever = 1 + (action->lever_percent + experiment_lever(playbook, seats, index)) / 100;
+    double lever = 1 + (lever_percent_at(action, judging->decision->t_ms) +
+                        experiment_lever(playbook, seats, index)) /
+                           100;
     route->price.lever = lever > 0 ? lever : 0;
 }
 
@@ -239,11 +276,16 @@ static enum status prepare(struct judging *judging, struct route *route,
     struct facts *facts = judging->facts;
     route->epoch = facts->epoch;
     route->send_after_ms = 0;
-    take_seats(judging, route, treatment->action);
+    const struct action *action = treatment->action;
+    if (action->lever_period_count > 0)
+        route->price.lever = 1 + lever_percent_at(action, judging->decision->t_ms) / 100;
+    take_seats(judging, route, action);
     route->price.value = route->value_of_base
                              ? judging->decider->bases[treatment->action->goal].value
                              : route->price.value;
-    if (treatment->action->weight_program != NULL) weigh(judging, route, treatment->action);
+    if (action->value_program != NULL) value(judging, route, action);
+    if (action->weight_program != NULL) weigh(judging, route, action);
+    route->price.cost = route->fixed_cost + expected_loss(judging, treatment->channel);
     scores_route(facts->scores, judging->decider, treatment->action, &route->score);
     if (route->score.model == NULL)
         route->chance = treatment_propensity(judging->decider, treatment);

@@ -194,7 +194,9 @@ static enum status value_words(const struct decider *decider, const struct treat
     char currency[4];
     currency_to_text(playbook->currency, currency);
     struct words words = {.out = out};
-    if (goal->value != NULL || goal->value_constant.type == VALUE_MONEY) {
+    bool has_value = goal->value != NULL || goal->value_constant.type == VALUE_MONEY ||
+                     trace->treatment->action->value_program != NULL;
+    if (has_value) {
         say(&words, TEXT("; expected value of the goal "));
         say_number(&words, trace->propensity * trace->value, 2);
         say(&words, TEXT(" "));

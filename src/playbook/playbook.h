@@ -322,6 +322,17 @@ struct channel_rule {
     bool has_cost;
     bool explored; /* may be chosen by chance (explore_rule) */
 };
+/* A lever that is added while from <= t < until. */
+struct lever_period {
+    double percent;
+    int64_t from_ms, until_ms;
+};
+/* What a message may cost beside its own cost: an unsubscribe, a complaint. */
+struct loss_rule {
+    struct text name;
+    double chance; /* 0..1 */
+    struct expr_program *value;
+};
 struct action {
     struct text name;  /* treatments of a for_each action are NAME/KEY */
     struct text title; /* template for people: "Campaign {campaign_id}" */
@@ -343,7 +354,12 @@ struct action {
     double weight;     /* context weight C, 1 */
     /* Or a number that is computed, of the customer and the context; NULL: `weight`. */
     struct expr_program *weight_program;
-    double lever_percent; /* issue + group + action, 0 */
+    double lever_percent; /* issue + group + action, 0; and for a time: */
+    const struct lever_period *lever_periods;
+    uint32_t lever_period_count;
+    /* What one goal is worth here, a number or money, of the customer and the context; NULL: what
+     * the goal says. */
+    struct expr_program *value_program;
     /* 0..1; used until a model or past treatments tell more. NAN: the playbook gives none. */
     double starting_propensity;
     /* Consent needed; default "personalise" where consent is required, else empty. */
@@ -508,6 +524,8 @@ struct messaging {
     /* events tell what became of a message; otherwise handing it over is the contact */
     bool receipts;
     int64_t expires_ms; /* a decision that got no receipt for so long is given up */
+    const struct loss_rule *losses;
+    uint32_t loss_count;
 };
 
 struct names;

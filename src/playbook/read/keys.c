@@ -115,7 +115,7 @@ static const char *const action_names[ACTION_COUNT] = {
     [ACTION_PURPOSE] = "purpose", [ACTION_TOPIC] = "topic", [ACTION_CHANNELS] = "channels",
     [ACTION_REASON] = "reason", [ACTION_SERVICE] = "service",
     [ACTION_COUNTS] = "counts", [ACTION_LIMITED] = "limited",
-    [ACTION_PROGRAMME] = "programme",
+    [ACTION_PROGRAMME] = "programme", [ACTION_VALUE] = "value",
 };
 KEY_SET(action, "an action");
 
@@ -159,6 +159,12 @@ static const char *const level_names[LEVEL_COUNT] = {
 };
 KEY_SET(level, "a group or an issue");
 
+static const char *const lever_names[LEVER_COUNT] = {[LEVER_PERCENT] = "percent", [LEVER_RUNS] = "runs"};
+KEY_SET(lever, "a lever");
+
+static const char *const loss_names[LOSS_COUNT] = {[LOSS_CHANCE] = "chance", [LOSS_VALUE] = "value"};
+KEY_SET(loss, "a loss");
+
 static const char *const explore_names[EXPLORE_COUNT] = {
     [EXPLORE_SHARE] = "share", [EXPLORE_GAMMA] = "gamma", [EXPLORE_CANDIDATES] = "candidates",
     [EXPLORE_NOTHING] = "nothing", [EXPLORE_OFF] = "off",
@@ -173,7 +179,7 @@ KEY_SET(explore_off, "off");
 
 static const char *const messaging_names[MESSAGING_COUNT] = {
     [MESSAGING_DIRECTION] = "direction", [MESSAGING_RECEIPTS] = "receipts", [MESSAGING_EXPIRES] = "expires",
-    [MESSAGING_ADDRESS] = "address",
+    [MESSAGING_ADDRESS] = "address", [MESSAGING_LOSSES] = "losses",
 };
 KEY_SET(messaging, "a channel");
 
@@ -197,6 +203,7 @@ const struct key_set *const playbook_key_sets[] = {
     &goal_keys,     &model_keys,         &levers_keys,     &action_keys,    &channel_keys,
     &policy_keys,   &holdout_keys,       &decide_keys,     &messaging_keys, &placement_keys,
     &bundle_keys,   &customer_zone_keys, &signature_keys,  &explore_keys,   &explore_off_keys,
-    &lifetime_keys, &level_keys,         &experiment_keys, &arm_keys,
+    &lifetime_keys, &level_keys,         &lever_keys,      &loss_keys,      &experiment_keys,
+    &arm_keys,
 };
 const uint32_t playbook_key_set_count = sizeof playbook_key_sets / sizeof *playbook_key_sets;

@@ -142,6 +142,8 @@ enum model_key {
     MODEL_COUNT
 };
 enum lifetime_key { LIFETIME_KEY_ORDERS, LIFETIME_KEY_VALUE, LIFETIME_KEY_COUNT };
+enum lever_key { LEVER_PERCENT, LEVER_RUNS, LEVER_COUNT };
+enum loss_key { LOSS_CHANCE, LOSS_VALUE, LOSS_COUNT };
 enum levers_key { LEVERS_GROUPS, LEVERS_ISSUES, LEVERS_COUNT };
 enum action_key {
     ACTION_TITLE,
@@ -167,6 +169,7 @@ enum action_key {
     ACTION_COUNTS,
     ACTION_LIMITED,
     ACTION_PROGRAMME,
+    ACTION_VALUE,
     ACTION_COUNT
 };
 enum channel_key {
@@ -247,6 +250,7 @@ enum messaging_key {
     MESSAGING_RECEIPTS,
     MESSAGING_EXPIRES,
     MESSAGING_ADDRESS,
+    MESSAGING_LOSSES,
     MESSAGING_COUNT
 };
 
@@ -255,7 +259,7 @@ extern const struct key_set top_keys, customer_keys, identifier_keys, consent_ke
     levers_keys, action_keys, channel_keys, policy_keys, holdout_keys, decide_keys, messaging_keys,
     placement_keys, bundle_keys, customer_zone_keys;
 extern const struct key_set signature_keys, explore_keys, explore_off_keys, lifetime_keys,
-    experiment_keys, arm_keys, level_keys;
+    experiment_keys, arm_keys, level_keys, lever_keys, loss_keys;
 
 /* All of them, for the test that compares them with the schema. */
 extern const struct key_set *const playbook_key_sets[];

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "playbook/treatment/actions.h"
 #include "playbook/treatment/levels.h"
+#include "playbook/treatment/levers.h"
 #include "playbook/treatment/placements.h"
 
-#define LEVER_MAX       1000
 #define TOPICS_READ_MAX PLAYBOOK_TRAITS_MAX
 
 /* ---- first pass: names and attributes ---- */
@@ -281,14 +281,33 @@ static void read_weight(struct reader *reader, const struct yaml_node *node,
     }
 }
 
+/* What a goal of this customer is worth: an amount, or an expression that gives one. */
+static void read_value(struct reader *reader, const struct yaml_node *node, struct action *action) {
+    struct expr_program *program;
+    if (!expression_read(reader, node, "value", WANTED_ANY, NOT_A_ROW, &program)) return;
+    enum value_type type = expr_type(program);
+    if (type != VALUE_NUMBER && type != VALUE_MONEY) {
+        reader_error(reader, node_place(node),
+                     "value is %s: write an amount, such as 20 USD or margin_365d / 4",
+                     value_type_name(type));
+    } else if (expr_uses_treatment(program)) {
+        reader_error(reader, node_place(node),
+                     "value reads action.…, and it is the same for all treatments of an action: "
+                     "let it read the customer and context");
+    } else {
+        action->value_program = program;
+        inherit_topics(reader, node, program, action);
+    }
+}
+
 static void read_amounts(struct reader *reader, const struct yaml_node *const *values,
                          struct action *action) {
     if (values[ACTION_COST]) (void)reader_money(reader, values[ACTION_COST], "cost", &action->cost);
     if (values[ACTION_WEIGHT]) read_weight(reader, values[ACTION_WEIGHT], action);
-    if (values[ACTION_LEVER]) {
-        (void)reader_percent(reader, values[ACTION_LEVER], "lever", -100, LEVER_MAX,
-                             &action->lever_percent);
-    }
+    struct lever_list levers;
+    if (values[ACTION_LEVER] && lever_list_read(reader, values[ACTION_LEVER], "lever", &levers))
+        levers_add(reader, &levers, action);
+    if (values[ACTION_VALUE]) read_value(reader, values[ACTION_VALUE], action);
     double percent;
     if (values[ACTION_STARTING_PROPENSITY] &&
         reader_percent(reader, values[ACTION_STARTING_PROPENSITY], "starting_propensity", 0, 100,
@@ -355,41 +374,6 @@ static void read_action(struct reader *reader, const struct yaml_node *key,
     read_channels(reader, key, values[ACTION_CHANNELS], action);
 }
 
-/* ---- levers: percent by group and by issue, added to the action's own ---- */
-
-static void add_lever(struct reader *reader, const struct yaml_node *key,
-                      const struct yaml_node *value, bool by_group) {
-    struct playbook *playbook = reader->playbook;
-    double percent;
-    uint32_t found = 0, count = 0;
-    struct text *known = reader_alloc(reader, playbook->action_count, sizeof *known);
-    if (known == NULL || !reader_percent(reader, value, "a lever", -100, LEVER_MAX, &percent))
-        return;
-    for (uint32_t i = 0; i < playbook->action_count; i++) {
-        struct action *action = (struct action *)&playbook->actions[i];
-        struct text name = by_group ? action->group : action->issue;
-        if (name.length > 0) known[count++] = name;
-        if (!text_equal(name, key->text)) continue;
-        action->lever_percent += percent;
-        found++;
-    }
-    if (found == 0) {
-        reader_unknown(reader, node_place(key), by_group ? "group of actions" : "issue of actions",
-                       key->text, known, count);
-    }
-}
-
-static void read_levers(struct reader *reader, const struct yaml_node *node) {
-    const struct yaml_node *values[KEYS_MAX];
-    if (node == NULL || !reader_keys(reader, node, &levers_keys, values)) return;
-    for (uint32_t i = 0; i < LEVERS_COUNT; i++) {
-        const struct yaml_node *map = values[i];
-        if (map == NULL || !reader_is_map(reader, map, levers_keys.keys[i])) continue;
-        for (uint32_t k = 0; k < map->count; k++)
-            add_lever(reader, map->keys[k], map->items[k], i == LEVERS_GROUPS);
-    }
-}
-
 void actions_read(struct reader *reader, const struct yaml_node *const *top) {
     const struct yaml_node *node = top[TOP_ACTIONS];
     struct playbook *playbook = reader->playbook;
@@ -400,5 +384,5 @@ void actions_read(struct reader *reader, const struct yaml_node *const *top) {
                     (struct action *)&playbook->actions[i]);
     }
     levels_end(reader, &levels);
-    read_levers(reader, top[TOP_LEVERS]);
+    levers_read(reader, top[TOP_LEVERS]);
 }

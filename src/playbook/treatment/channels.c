@@ -54,6 +54,46 @@ static void read_address(struct reader *reader, const struct yaml_node *node,
                              &messaging->address);
 }
 
+/* losses: { unsubscribe: { chance: 0.2%, value: 40 USD } } */
+static void read_loss(struct reader *reader, const struct yaml_node *key,
+                      const struct yaml_node *value, struct loss_rule *loss) {
+    const struct yaml_node *values[KEYS_MAX];
+    double percent = 0;
+    if (!reader_name(reader, key, "a loss's name", &loss->name) ||
+        !reader_keys(reader, value, &loss_keys, values))
+        return;
+    if (values[LOSS_CHANCE] == NULL || values[LOSS_VALUE] == NULL) {
+        reader_error(reader, node_place(key),
+                     "a loss has a chance and a value: write { chance: 0.2%%, value: 40 USD }");
+        return;
+    }
+    (void)reader_percent(reader, values[LOSS_CHANCE], "chance", 0, 100, &percent);
+    loss->chance = percent / 100;
+    struct expr_program *program;
+    if (!expression_read(reader, values[LOSS_VALUE], "value", WANTED_ANY, NOT_A_ROW, &program))
+        return;
+    enum value_type type = expr_type(program);
+    if (type != VALUE_NUMBER && type != VALUE_MONEY)
+        reader_error(reader, node_place(values[LOSS_VALUE]),
+                     "value is %s: write an amount, such as 40 USD or margin_365d",
+                     value_type_name(type));
+    else if (expr_uses_treatment(program))
+        reader_error(reader, node_place(values[LOSS_VALUE]),
+                     "value reads action.…: what is lost depends on the customer alone");
+    else
+        loss->value = program;
+}
+
+static void read_losses(struct reader *reader, const struct yaml_node *node,
+                        struct messaging *messaging) {
+    if (!reader_is_map(reader, node, "losses")) return;
+    struct loss_rule *losses = reader_alloc(reader, (size_t)node->count + 1, sizeof *losses);
+    for (uint32_t i = 0; losses != NULL && i < node->count; i++)
+        read_loss(reader, node->keys[i], node->items[i], &losses[i]);
+    messaging->losses = losses;
+    messaging->loss_count = losses != NULL ? node->count : 0;
+}
+
 static void read_settings(struct reader *reader, const struct yaml_node *const *values,
                           struct messaging *messaging) {
     static const struct text directions[] = {{"outbound", 8}, {"inbound", 7}};
@@ -66,6 +106,7 @@ static void read_settings(struct reader *reader, const struct yaml_node *const *
     if (receipts) (void)reader_yes_no(reader, receipts, "receipts", &messaging->receipts);
     if (expires) (void)reader_duration(reader, expires, "expires", &messaging->expires_ms);
     if (values[MESSAGING_ADDRESS]) read_address(reader, values[MESSAGING_ADDRESS], messaging);
+    if (values[MESSAGING_LOSSES]) read_losses(reader, values[MESSAGING_LOSSES], messaging);
     if (messaging->inbound && (receipts || expires)) {
         reader_error(reader, node_place(receipts ? receipts : expires),
                      "an inbound channel sends no messages that could have receipts or expire: "

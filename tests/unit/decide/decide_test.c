@@ -588,10 +588,43 @@ static void test_issues_and_groups_ask_too(void **state) {
     assert_stage("c", "web", "offered");
 }
 
+/* A goal of this customer has its own value, a lever runs for a time, and what a message may lose
+ * is taken off. */
+static void test_worth_of_a_customer(void **state) {
+    (void)state;
+    begin(
+        "levers: { groups: { g: [ 10%, { percent: 40%, runs: 2017-01-11..2017-01-12T06:00 } ] } }\n"
+        "channels: { email: { losses: { unsubscribe: { chance: 2%, value: 30 USD }, complaint: { "
+        "chance: 1%, value: 'sum(\"Order Completed\".revenue) in 90d' } } } }\n"
+        "actions:\n"
+        "  a: { goal: order, starting_propensity: 50%, value: 3 USD * clicks, channels: [web] }\n"
+        "  b: { goal: order, starting_propensity: 50%, group: g, channels: [email] }\n"
+        "  c: { goal: order, starting_propensity: 50%, value: 'last(\"Order Completed\".revenue)', "
+        "lever: { percent: -50%, runs: 2017-01-11..2017-01-12 }, channels: [web] }\n"
+        "decide: { slots: 3 }\n");
+    for (int i = 0; i < 2; i++) scene_event(&trial.scene, ANN, "Clicked", DAY(9) + i, "");
+    decide(DAY(9.5)); /* the first of January is day 0 */
+    assert_near(trace_of("a", "web")->priority, .5 * 3 * 2);
+    assert_near(trace_of("b", "email")->priority, .5 * 20 * 1.1 - .02 * 30);
+    assert_near(trace_of("b", "email")->cost, .6);
+    assert_stage("c", "web", "propensity"); /* nothing was ordered yet */
+    assert_true(trace_of("c", "web")->unknown);
+    scene_event(&trial.scene, ANN, "Order Completed", DAY(9.6), "revenue=50USD");
+    decide(DAY(10)); /* both levers begin */
+    assert_near(trace_of("b", "email")->priority, .5 * 20 * 1.5 - .02 * 30 - .01 * 50);
+    assert_near(trace_of("c", "web")->priority, .5 * 50 * .5);
+    decide(DAY(11));
+    assert_near(trace_of("b", "email")->lever, 1.5);
+    assert_near(trace_of("c", "web")->priority, .5 * 50);
+    decide(DAY(11.25));
+    assert_near(trace_of("b", "email")->lever, 1.1);
+}
+
 int main(void) {
 #define CASE(name) cmocka_unit_test_teardown(name, end)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_issues_and_groups_ask_too, end),
+        cmocka_unit_test_teardown(test_worth_of_a_customer, end),
         CASE(test_first_stage_that_says_no_stops),
         CASE(test_priority_is_the_formula_of_the_domain),
         CASE(test_ties_go_by_playbook_order_and_slots_are_filled),

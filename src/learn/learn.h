@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* learn/learn.h -- the default learner: binned features, adaptive logistic regression, calibrated.
+/* learn/learn.h -- the default learner: logistic regression over binned features and pairs of them,
+ * calibrated.
  *
  * Knows nothing of timelines: it is given rows of feature values and labels (a `training_set`) and
  * makes a `model`, an immutable snapshot that scores rows and says why. The training set is made by

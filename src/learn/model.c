@@ -150,6 +150,7 @@ double model_pair_effect(const struct model *model, uint32_t pair, uint32_t left
     return effect_of_cells(&model->pairs[pair], left_cell, right_cell);
 }
 
+_Static_assert(BIN_CELLS_MAX <= LEARN_CELLS_MAX, "learn.h promises it");
 uint32_t model_cell_count(const struct model *model, uint32_t feature) {
     return model_feature_cells(&model->features[feature]);
 }

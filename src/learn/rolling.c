@@ -206,13 +206,13 @@ static void release_trial(struct trial *trial) {
 /* Returns which part of the log loss a setting saves; 0 where it is not clearly better. */
 static double clear_gain(const double *losses, const double *than, uint32_t count, double margin) {
     double sum = 0, base = 0;
-    uint32_t wins = 0;
+    uint32_t worse = 0;
     for (uint32_t s = 0; s < count; s++) {
         sum += than[s] - losses[s];
         base += than[s];
-        if (losses[s] < than[s]) wins++;
+        if (losses[s] > than[s] * (1 + ROLLING_SAME)) worse++;
     }
-    return sum > margin * base && 4 * wins >= 3 * count ? sum / base : 0;
+    return sum > margin * base && 4 * worse <= count ? sum / base : 0;
 }
 
 /* Takes the setting that gains most over `than`, if one clearly does; false where none does. */

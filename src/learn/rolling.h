@@ -9,9 +9,9 @@
  *
  * The ridge is chosen first, without pairs: the one that experiments found best, a quarter of it
  * and four times as much. Another setting is taken only where it lowers the mean log loss by more
- * than ROLLING_MARGIN of it and is better on three splits in four, so that chance does not change
- * settings. Then pairs: none, or the best ridge of their cells among four, by the same rule with
- * ROLLING_PAIR_MARGIN. */
+ * than ROLLING_MARGIN of it and is worse on at most one split in four, so that chance does not
+ * change settings. Then pairs: none, or the best ridge of their cells among four, by the same rule
+ * with ROLLING_PAIR_MARGIN. A split too early to find a pair is not worse for it. */
 #ifndef LEARN_ROLLING_H
 #define LEARN_ROLLING_H
 
@@ -21,6 +21,7 @@
 #define RIDGE_BIN              200.0
 #define ROLLING_MARGIN         .01
 #define ROLLING_PAIR_MARGIN    .002
+#define ROLLING_SAME           1e-5 /* losses that differ by less are the same */
 #define ROLLING_SPLITS_MAX     16
 #define ROLLING_SPLITS_DEFAULT 4
 #define ROLLING_ROWS_MIN       100 /* of either side of a split, and of a fold */

@@ -111,6 +111,19 @@ static void pairs_that_are_there_are_found(void **state) {
     model_destroy(alone);
 }
 
+/* The early splits of few rows find no pair; that does not forbid what the later ones prove. */
+static void few_rows_are_enough_for_strong_pairs(void **state) {
+    (void)state;
+    uint32_t found = 0;
+    for (uint64_t seed = 40; seed < 46; seed++) {
+        struct model *model = model_of(&(struct drawn){seed, 800, 1.2, 1, 0, false}, false);
+        assert_int_equal(model_facts(model)->basis, MODEL_ROLLING);
+        found += model_pair_count(model);
+        model_destroy(model);
+    }
+    assert_in_range(found, 9, 12);
+}
+
 /* Without pairs in the rows the model is the additive one, bit for bit. */
 static void where_none_are_there_nothing_changes(void **state) {
     (void)state;
@@ -301,6 +314,7 @@ static void no_memory_is_a_status(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pairs_that_are_there_are_found),
+        cmocka_unit_test(few_rows_are_enough_for_strong_pairs),
         cmocka_unit_test(where_none_are_there_nothing_changes),
         cmocka_unit_test(same_rows_give_the_same_pairs),
         cmocka_unit_test(folds_of_customers_choose_where_all_have_one_date),

@@ -205,6 +205,10 @@ static void print_months_of(const struct measuring *measuring, const struct resu
 
 /* ---- experiments ---- */
 
+static void told_left_out(uint64_t count, const char *singular, const char *why) {
+    if (count > 0) cli_wrap_format(2, "  %s %s", cli_counted(count, singular), why);
+}
+
 static void arm_cells(const struct measuring *measuring, struct cli_table *table,
                       const struct experiment_outcome *outcome) {
     const struct playbook *playbook = engine_playbook(measuring->engine);
@@ -227,6 +231,13 @@ static void print_experiments(const struct measuring *measuring) {
         if (measuring->experiments[i].results.line_count > 0)
             arm_cells(measuring, &table, &measuring->experiments[i]);
     cli_table_print(&table);
+    for (uint32_t i = 0; i < measuring->experiment_count; i++) {
+        const struct results *results = &measuring->experiments[i].results;
+        told_left_out(results->share_unknown, "decision",
+                      "left out: the playbook that declared the arms' shares is gone");
+        told_left_out(results->under_other_salt, "decision",
+                      "left out: made under another salt of the experiment");
+    }
 }
 
 /* ---- around the tables ---- */
@@ -280,10 +291,6 @@ static void print_joint(const struct measuring *measuring) {
         for (uint32_t m = 0; leaf && m < results->month_count; m++)
             if (line->months[m].joint) print_found(measuring, line, &line->months[m]);
     }
-}
-
-static void told_left_out(uint64_t count, const char *singular, const char *why) {
-    if (count > 0) cli_wrap_format(2, "  %s %s", cli_counted(count, singular), why);
 }
 
 static void print_left_out(const struct measuring *measuring) {

@@ -319,6 +319,8 @@ static void conclude_customers(const struct concluding *concluding, struct resul
     out->without_arm = part->without_arm;
     out->share_unknown = part->share_unknown;
     out->earlier = part->earlier;
+    out->of_holdout = part->of_holdout;
+    out->of_other_arms = part->of_other_arms;
     out->unknown_actions = part->unknown_actions;
     out->cut_timelines = part->cut_timelines;
 }

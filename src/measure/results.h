@@ -129,10 +129,11 @@ struct results {
     uint32_t share_count;
     /* Decisions that are in no series, and why. */
     uint64_t decisions, under_other_salt, without_arm, share_unknown, earlier;
-    uint64_t unknown_actions; /* messages of actions that the playbook no longer has */
-    uint64_t cut_timelines;   /* customers whose oldest events are missing */
-    uint64_t found_joint;     /* series and months that are found at once, beside … */
-    uint64_t joint_count;     /* … how many were looked at */
+    uint64_t of_holdout, of_other_arms; /* of an experiment: decisions for customers of these */
+    uint64_t unknown_actions;           /* messages of actions that the playbook no longer has */
+    uint64_t cut_timelines;             /* customers whose oldest events are missing */
+    uint64_t found_joint;               /* series and months that are found at once, beside … */
+    uint64_t joint_count;               /* … how many were looked at */
     double alpha;
 };
 

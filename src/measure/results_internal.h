@@ -3,6 +3,7 @@
  * threads of the walk add up.
  *
  *   results_series.c   the series of a playbook, and which of them a decision was offered in
+ *   results_decided.c  the decisions of a customer: arm, share and messages
  *   results_gather.c   the walk: rows of one customer after the other, added up by cell
  *   results.c          what the sums of a cell say
  *
@@ -11,6 +12,9 @@
 #ifndef MEASURE_RESULTS_INTERNAL_H
 #define MEASURE_RESULTS_INTERNAL_H
 
+#include <pthread.h>
+
+#include "decide/decide.h"
 #include "measure/results.h"
 
 __extension__ typedef __int128 result_sum;
@@ -89,15 +93,30 @@ struct result_outcome {
     uint32_t values_left_out;
 };
 
-struct result_gathering; /* what all threads share */
-struct result_part {     /* a thread's */
+/* What all threads share. */
+struct result_gathering {
+    const struct customer_data *data;
+    const struct result_plan *plan;
+    const struct results_options *options;
+    const int64_t *months_from_ms;
+    struct holdout_symbols arm_symbols;
+    struct experiment_symbols experiment_symbols;
+    struct message_symbols symbols;
+    bool *wanted; /* traits that goals and scenarios read */
+    bool reads_traits;
+    pthread_mutex_t lock; /* of the two below */
+    double shares[RESULT_SHARES_MAX];
+    uint32_t share_count;
+};
+
+struct result_part { /* a thread's */
     struct result_gathering *gathering;
     struct result_counts **cells; /* NULL: no row yet */
     struct result_value *values;
     size_t value_count, value_capacity;
     struct result_counts all; /* `drawn` and crossed of customers */
     uint64_t decisions, under_other_salt, without_arm, share_unknown, earlier;
-    uint64_t unknown_actions, cut_timelines;
+    uint64_t of_holdout, of_other_arms, unknown_actions, cut_timelines;
 
     /* ---- of the customer at hand ---- */
     struct decided *decided;
@@ -117,6 +136,10 @@ struct result_part {     /* a thread's */
     char last_playbook_bytes[32];
     uint32_t last_share;
 };
+
+/* Reads part->decided, ->messages, arm and share of a customer; counts what it leaves out. */
+enum status result_decisions_read(struct result_part *part, const struct timeline *timeline,
+                                  struct error *error) MUST_USE;
 
 /* Walks over everybody and adds up into parts[0], which the caller releases; `shares` in the order
  * of the slots. */

@@ -112,6 +112,11 @@ void experiment_results_write_members(const struct results *results,
     json_member_text(writer, "salt", rule->salt);
     json_member_time_or_null(writer, "start", rule->start_ms);
     json_member_time_or_null(writer, "stop", rule->stop_ms >= TIME_NEVER ? 0 : rule->stop_ms);
+    json_member_count(writer, "decisions_without_arm", results->without_arm);
+    json_member_count(writer, "decisions_under_other_salt", results->under_other_salt);
+    json_member_count(writer, "decisions_share_unknown", results->share_unknown);
+    json_member_count(writer, "decisions_of_holdout", results->of_holdout);
+    json_member_count(writer, "decisions_of_other_arms", results->of_other_arms);
     for (uint32_t i = 0; i < results->line_count; i++)
         write_cells(results, engine, &results->lines[i], writer);
 }

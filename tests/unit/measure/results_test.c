@@ -394,6 +394,8 @@ static void test_arms_of_an_experiment(void **state) {
     assert_true(fabs(all->rate.cost - 1.5) < 1e-5); /* what the letters cost more */
     assert_int_equal(results.under_other_salt, 3);
     assert_int_equal(results.without_arm, 3); /* "shouted" is none of its arms */
+    assert_int_equal(results.of_holdout, 5);
+    assert_int_equal(results.of_other_arms, 3);
     assert_string_equal(results.salt, "l1");
     results_release(&results);
     asked.arm = 2;

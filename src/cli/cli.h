@@ -43,6 +43,7 @@ struct cli {
     const char *log;          /* --log FILE */
     const char *columns;      /* --columns NAMES */
     const char *policy;       /* --policy PLAYBOOK */
+    const char *challenger;   /* --challenger LEARNER */
     const char *since;        /* --since BACKUP */
     const char *source;       /* --source NAME */
     const char *action;       /* --action NAME */
@@ -62,6 +63,7 @@ struct cli {
 
     const char *event, *verdict, *key_file, *messages; /* tail */
 
+    bool anyway; /* of `promote` */
     bool json, all, quiet, dry_run, yes, merge, lift, leftovers, help, accept_corrections, remap;
     bool write, decide, read, admin, is_public, no_claims; /* of `key add` */
     bool check, log_requests;                              /* of `serve` */
@@ -194,6 +196,8 @@ int command_unmerge(struct cli *cli);
 int command_traits(struct cli *cli);
 int command_scenarios(struct cli *cli);
 int command_train(struct cli *cli);
+int command_models(struct cli *cli);
+int command_promote(struct cli *cli);
 int command_evaluate(struct cli *cli);
 int command_decide(struct cli *cli);
 int command_why_not(struct cli *cli);

@@ -74,16 +74,36 @@ const struct command cli_commands[] = {
      "  attune scenarios --at 2018-01-01\n",
      0, 0, command_scenarios},
     {"train", "[MODEL]", "learn a model from past treatments whose goals have matured",
-     "until json threads nice",
+     "until challenger json threads nice",
      "Learns from the treatments of the actions that use the model. Every row sees only what was "
      "known at the moment of its treatment. Settings are chosen on rolling splits in time where "
      "there are rows enough; the answer says what the figures were measured on, and what is no row "
-     "and why. A lifetime model is fitted to the orders as they were known at one date after the "
-     "other, up to --until. Without MODEL all are trained, lifetime models first, since traits "
-     "read them.\n\n"
+     "and why. The model is in force at once. With --challenger it stands by instead, and attune "
+     "promote compares the two. Learners are additive, the usual one, and trees, which adds "
+     "boosted trees and needs XGBoost. A lifetime model is fitted to the orders as they were known "
+     "at one date after the other, up to --until. Without MODEL all are trained, lifetime models "
+     "first, since traits read them.\n\n"
      "  attune train redeem --until 2017-10-01\n"
-     "  attune train shop --until 2017-10-01   the lifetime model\n",
+     "  attune train shop --until 2017-10-01   the lifetime model\n"
+     "  attune train redeem --until 2017-10-01 --challenger additive\n",
      0, 1, command_train},
+    {"models", "[MODEL]", "every version of a model: how it was made, and which is in force",
+     "json",
+     "A version keeps its number and its file for ever, so that a recorded decision can be made "
+     "again. The figures are those that a version reports of itself; attune promote compares two "
+     "versions on the same treatments.\n\n"
+     "  attune models\n"
+     "  attune models redeem --json\n",
+     0, 1, command_models},
+    {"promote", "MODEL@VERSION", "compare a version with the one in force, and put it in force",
+     "from until anyway json threads nice",
+     "Both versions are judged on the treatments delivered in [--from, --until), whose goals have "
+     "matured by --until and which neither has learnt from. The version is put in force where its "
+     "AUC or its log loss is better with the whole 95 % interval and the other is not worse in "
+     "that way. Otherwise nothing changes and the exit status is 1, but for --anyway. Going back "
+     "to a version that was in force earlier needs no evidence, which is shown all the same.\n\n"
+     "  attune promote redeem@2 --until 2018-01-01 --anyway\n",
+     1, 1, command_promote},
     {"evaluate", "[MODEL]", "how good a model is, or another playbook would have been",
      "at from until out against policy log columns json threads nice",
      "Scores the treatments delivered in [--from, --until) whose goals have matured by --until, "

@@ -6,15 +6,16 @@
 #include "cli/job.h"
 #include "cli/lifetimes.h"
 #include "cli/model_shown.h"
+#include "cli/models.h"
 #include "cli/off_policy.h"
 #include "cli/out_file.h"
 #include "engine/answer/report_json.h"
+#include "engine/model_versions.h"
+#include "learn/learner.h"
 
 #define STRONGEST 10
 
-/* The model's index by name, or the only one where name is NULL; prints what is wrong and gives
- * UINT32_MAX. */
-static uint32_t find_model(const struct playbook *playbook, const char *name) {
+uint32_t cli_find_model(const struct playbook *playbook, const char *name) {
     if (name == NULL && playbook->model_count == 1) return 0;
     for (uint32_t i = 0; name != NULL && i < playbook->model_count; i++) {
         if (text_equal(playbook->models[i].name, text_from(name))) return i;
@@ -136,7 +137,7 @@ int command_scenarios(struct cli *cli) {
 
 /* ---- train ---- */
 
-static void print_interval(const char *name, const struct interval *interval, const char *format) {
+void cli_print_interval(const char *name, const struct interval *interval, const char *format) {
     char text[3][32];
     const double values[] = {interval->value, interval->low, interval->high};
     for (size_t i = 0; i < 3; i++) {
@@ -152,10 +153,10 @@ static void print_metrics(const struct model_metrics *metrics) {
     printf("  %-20s %s of %s, of which %s reached the goal (%s)\n", "treatments",
            cli_count(metrics->rows), cli_counted(metrics->groups, "customer"),
            cli_count(metrics->yes), cli_percent(metrics->base_rate.value, 1));
-    print_interval("AUC", &metrics->auc, "3");
-    print_interval("log loss", &metrics->log_loss, "3");
-    print_interval("calibration error", &metrics->calibration_error, "3");
-    print_interval("top-tenth gain", &metrics->top_tenth_gain, "2");
+    cli_print_interval("AUC", &metrics->auc, "3");
+    cli_print_interval("log loss", &metrics->log_loss, "3");
+    cli_print_interval("calibration error", &metrics->calibration_error, "3");
+    cli_print_interval("top-tenth gain", &metrics->top_tenth_gain, "2");
 }
 
 static void print_strongest(const struct playbook *playbook, const struct model *model) {
@@ -197,19 +198,24 @@ static void print_left_out(struct engine *engine, uint32_t rule,
 }
 
 static void write_trained(struct json_writer *writer, const struct playbook *playbook,
-                          const struct model_entry *entry, const struct trainer_counts *counts) {
+                          const struct model_entry *entry, bool stands_by,
+                          const struct trainer_counts *counts) {
     struct model_reason strongest[STRONGEST];
+    const struct model_facts *facts = model_facts(entry->model);
     uint32_t count = model_importance(entry->model, strongest, STRONGEST);
     json_write_object_begin(writer);
     json_member_text(writer, "model", entry->name);
     json_member_count(writer, "version", entry->version);
+    json_member_string(writer, "learner", learner_of(facts->kind)->name);
+    json_member_count(writer, "trees", facts->tree_count);
+    json_member_yes_no(writer, "stands_by", stands_by);
     json_member_time(writer, "learnt_until", entry->until_ms);
     json_write_key(writer, "learnt_from");
     counts_write_json(counts, writer);
     json_write_key(writer, "figures");
     json_write_object_begin(writer);
-    json_member_string(writer, "from", model_figures_text(model_facts(entry->model)->basis));
-    json_member_string(writer, "basis", model_basis_text(model_facts(entry->model)->basis));
+    json_member_string(writer, "from", model_figures_text(facts->basis));
+    json_member_string(writer, "basis", model_basis_text(facts->basis));
     metrics_write_json(model_rolling_metrics(entry->model), entry->until_ms, writer);
     json_write_object_end(writer);
     json_write_key(writer, "training");
@@ -236,14 +242,48 @@ struct training_job {
     struct engine *engine;
     uint32_t rule;
     int64_t until_ms;
+    bool stands_by; /* as a challenger, learnt by `kind` */
+    enum model_kind kind;
     struct model_entry entry;
+    struct model_version *challenger; /* held; the entry is then of it */
     struct trainer_counts counts;
 };
 
 static enum status train_model(void *context, struct work *work, struct error *error) {
     struct training_job *training = context;
+    if (training->stands_by) {
+        enum status status = engine_train_challenger(
+            training->engine, training->rule, training->kind, training->until_ms, work,
+            &training->challenger, &training->counts, error);
+        const struct model_version *made = training->challenger;
+        if (status == STATUS_OK)
+            training->entry = (struct model_entry){text_from(made->name), made->version,
+                                                   made->trained_ms, made->until_ms, made->model};
+        return status;
+    }
     return engine_train(training->engine, training->rule, training->until_ms, work,
                         &training->entry, &training->counts, error);
+}
+
+/* What a challenger is, and what to do with it. */
+static void print_challenger(struct engine *engine, const struct training_job *training) {
+    const struct model_entry *entry = &training->entry;
+    const struct model_facts *facts = model_facts(entry->model);
+    struct model_entry now;
+    if (facts->kind == MODEL_TREES && facts->tree_count == 0)
+        cli_wrap_format(2, "No tree helps on customers that it has not seen, so it has none: it is "
+                           "the additive model.");
+    else if (facts->kind == MODEL_TREES)
+        cli_wrap_format(2, "It has %s on top of the additive model.",
+                        cli_counted(facts->tree_count, "tree"));
+    cli_wrap_format(2,
+                    "It stands by and decides nothing yet. Once treatments that it has not seen "
+                    "have matured, attune promote %.*s@%u compares it with the model in force.",
+                    TEXT_ARG(entry->name), entry->version);
+    if (engine_model(engine, training->rule, &now) == NULL)
+        cli_wrap_format(2, "No version of %.*s is in force.", TEXT_ARG(entry->name));
+    else
+        cli_wrap_format(2, "%.*s@%u is in force.", TEXT_ARG(now.name), now.version);
 }
 
 static void print_trained(struct engine *engine, const struct training_job *training) {
@@ -252,6 +292,7 @@ static void print_trained(struct engine *engine, const struct training_job *trai
     enum model_basis basis = model_facts(entry->model)->basis;
     printf("Trained %.*s@%u on %s that had matured by %s\n", TEXT_ARG(entry->name), entry->version,
            cli_counted(training->counts.rows, "treatment"), cli_when(playbook, training->until_ms));
+    if (training->stands_by) print_challenger(engine, training);
     print_left_out(engine, training->rule, &training->counts);
     model_shown_print(entry->model);
     printf("On %s (95 %% intervals by customer)\n", model_figures_text(basis));
@@ -264,15 +305,20 @@ static int train_one(const struct cli *cli, struct engine *engine, uint32_t rule
                      struct json_writer *writer) {
     struct error error = {0};
     char name[96];
-    struct training_job training = {.engine = engine, .rule = rule, .until_ms = until_ms};
+    struct training_job training = {
+        .engine = engine, .rule = rule, .until_ms = until_ms, .stands_by = cli->challenger != NULL};
     const struct playbook *playbook = engine_playbook(engine);
     snprintf(name, sizeof name, "training %.*s", TEXT_ARG(playbook->models[rule].name));
-    enum status status = cli_job(cli, name, train_model, &training, &error);
+    enum status status = STATUS_OK;
+    if (training.stands_by)
+        status = learner_named(text_from(cli->challenger), &training.kind, &error);
+    if (status == STATUS_OK) status = cli_job(cli, name, train_model, &training, &error);
     if (status != STATUS_OK) return cli_fail(&error);
     if (writer != NULL)
-        write_trained(writer, playbook, &training.entry, &training.counts);
+        write_trained(writer, playbook, &training.entry, training.stands_by, &training.counts);
     else
         print_trained(engine, &training);
+    model_version_drop(training.challenger);
     return EXIT_OK;
 }
 
@@ -281,6 +327,12 @@ static int train_lifetimes(const struct cli *cli, struct engine *engine, int64_t
                            struct json_writer *writer) {
     const struct playbook *playbook = engine_playbook(engine);
     int code = EXIT_OK;
+    bool is_one = cli->word_count > 0 && cli_lifetime_find(playbook, cli->words[0]) != UINT32_MAX;
+    if (cli->challenger != NULL && is_one)
+        return cli_fail_text("%s is a lifetime model, which has no challengers; leave --challenger "
+                             "out",
+                             cli->words[0]);
+    if (cli->challenger != NULL) return EXIT_OK; /* nothing in force is trained again */
     for (uint32_t i = 0; i < playbook->lifetime_count && code == EXIT_OK; i++) {
         bool is_asked = cli->word_count == 0 ||
                         text_equal(playbook->lifetimes[i].name, text_from(cli->words[0]));
@@ -294,7 +346,7 @@ static int train_models(const struct cli *cli, struct engine *engine, int64_t un
     const struct playbook *playbook = engine_playbook(engine);
     if (cli->word_count > 0) {
         if (cli_lifetime_find(playbook, cli->words[0]) != UINT32_MAX) return EXIT_OK;
-        uint32_t rule = find_model(playbook, cli->words[0]);
+        uint32_t rule = cli_find_model(playbook, cli->words[0]);
         return rule != UINT32_MAX ? train_one(cli, engine, rule, until_ms, writer) : EXIT_FAILED;
     }
     if (playbook->model_count == 0 && playbook->lifetime_count == 0)
@@ -368,7 +420,7 @@ static void print_evaluation(struct engine *engine, uint32_t rule,
                evaluation->ours_there.log_loss.value, 3);
     print_pair("top-tenth gain", evaluation->against.top_tenth_gain.value,
                evaluation->ours_there.top_tenth_gain.value, 2);
-    print_interval("AUC difference", &evaluation->auc_difference, "4");
+    cli_print_interval("AUC difference", &evaluation->auc_difference, "4");
 }
 
 static enum status write_rows(const struct evaluation *evaluation, const char *path,
@@ -408,7 +460,7 @@ int command_evaluate(struct cli *cli) {
     if (cli->log != NULL) return cli_evaluate_log(cli);
     struct engine *engine = cli_open(cli, false, true);
     if (engine == NULL) return EXIT_FAILED;
-    uint32_t rule = find_model(engine_playbook(engine), cli->words[0]);
+    uint32_t rule = cli_find_model(engine_playbook(engine), cli->words[0]);
     bool ok = rule != UINT32_MAX && cli_time(engine, "from", cli->from, TIME_ALWAYS, &from_ms);
     if (ok)
         ok = cli->until != NULL ? cli_time(engine, "until", cli->until, 0, &until_ms)

@@ -50,15 +50,18 @@ static enum status apply_lookup(struct engine *engine, struct json_node root) {
     return lookup_add_version(lookup, integer_member(root, "known_ms"), hash);
 }
 
-static enum status apply_model(struct engine *engine, struct json_node root) {
+static enum status apply_model(struct engine *engine, struct json_node root, bool in_force) {
     struct text name = text_member(root, "name");
+    struct model_fact fact = {.version = (uint32_t)integer_member(root, "version"),
+                              .trained_ms = integer_member(root, "trained_ms"),
+                              .until_ms = integer_member(root, "until_ms"),
+                              .was_in_force = in_force};
     if (name.length == 0) return STATUS_CORRUPT;
+    if (!hash_from_text(text_member(root, "features"), &fact.features)) fact.features = 0;
     struct named_model *model = model_named(engine, name, true);
-    if (model == NULL) return STATUS_NO_MEMORY;
-    model->version = (uint32_t)integer_member(root, "version");
-    model->trained_ms = integer_member(root, "trained_ms");
-    model->until_ms = integer_member(root, "until_ms");
-    if (!hash_from_text(text_member(root, "features"), &model->features)) model->features = 0;
+    if (model == NULL || model_facts_reserve(model) != STATUS_OK) return STATUS_NO_MEMORY;
+    model_facts_add(model, &fact);
+    if (in_force) model->now = fact;
     return STATUS_OK;
 }
 
@@ -100,7 +103,8 @@ enum status control_apply(struct engine *engine, struct text bytes, struct error
     struct text kind = text_member(root, "control");
     if (text_equal(kind, TEXT("playbook"))) return apply_playbook(engine, root);
     if (text_equal(kind, TEXT("lookup"))) return apply_lookup(engine, root);
-    if (text_equal(kind, TEXT("model"))) return apply_model(engine, root);
+    if (text_equal(kind, TEXT("model"))) return apply_model(engine, root, true);
+    if (text_equal(kind, TEXT("challenger"))) return apply_model(engine, root, false);
     if (text_equal(kind, TEXT("reading"))) return apply_reading(engine, root);
     if (text_equal(kind, TEXT("row_key"))) return apply_row_key(engine, root);
     return error_set(error, STATUS_VERSION,
@@ -157,18 +161,18 @@ enum status control_lookup(struct buffer *out, struct text name, uint64_t hash, 
     return end(&writer);
 }
 
-enum status control_model(struct buffer *out, const struct named_model *model) {
+enum status control_model(struct buffer *out, const char *name, const struct model_fact *fact) {
     struct json_writer writer;
-    begin(&writer, out, "model");
+    begin(&writer, out, fact->was_in_force ? "model" : "challenger");
     json_write_key(&writer, "name");
-    json_write_string(&writer, model->name);
+    json_write_string(&writer, name);
     json_write_key(&writer, "version");
-    json_write_integer(&writer, model->version);
+    json_write_integer(&writer, fact->version);
     json_write_key(&writer, "trained_ms");
-    json_write_integer(&writer, model->trained_ms);
+    json_write_integer(&writer, fact->trained_ms);
     json_write_key(&writer, "until_ms");
-    json_write_integer(&writer, model->until_ms);
-    write_hash(&writer, "features", model->features);
+    json_write_integer(&writer, fact->until_ms);
+    write_hash(&writer, "features", fact->features);
     return end(&writer);
 }
 

@@ -166,6 +166,7 @@ enum status engine_open(struct engine **out, const struct engine_options *option
 static void release_facts(struct engine *engine) {
     for (size_t i = 0; i < engine->lookup_count; i++) memory_free(engine->lookups[i].versions);
     memory_free(engine->lookups);
+    for (size_t i = 0; i < engine->model_count; i++) memory_free(engine->models[i].versions);
     memory_free(engine->models);
 }
 

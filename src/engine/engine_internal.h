@@ -28,12 +28,18 @@ struct named_lookup {
     struct lookup_fact *versions; /* oldest first */
     size_t count, capacity;
 };
-struct named_model { /* the newest version of a name */
-    char name[SYMBOL_BYTES_MAX + 1];
-    uint32_t version;
+struct model_fact {   /* a version of a model */
+    uint32_t version; /* 0: there is none */
     int64_t trained_ms, until_ms;
     /* Hash of what its features meant when it was trained; 0: not said. */
     uint64_t features;
+    bool was_in_force; /* now or earlier; else a challenger that was never promoted */
+};
+struct named_model {
+    char name[SYMBOL_BYTES_MAX + 1];
+    struct model_fact now;       /* in force */
+    struct model_fact *versions; /* all that the log tells of, ascending */
+    size_t version_count, version_capacity;
 };
 
 /* The snapshot in force, and the lock under which it is held or swapped. */
@@ -123,7 +129,9 @@ enum status control_append(struct engine *engine, const struct event_batch *batc
 enum status control_playbook(struct buffer *out, const char *hash, int64_t now_ms) MUST_USE;
 enum status control_lookup(struct buffer *out, struct text name, uint64_t hash,
                            int64_t known_ms) MUST_USE;
-enum status control_model(struct buffer *out, const struct named_model *model) MUST_USE;
+/* It is in force, or stands by where it never was. */
+enum status control_model(struct buffer *out, const char *name,
+                          const struct model_fact *fact) MUST_USE;
 enum status control_reading(struct buffer *out, struct text source,
                             const struct ingest_reading *reading) MUST_USE;
 enum status control_row_key(struct buffer *out, struct text source, uint64_t key_of_rows) MUST_USE;
@@ -184,10 +192,33 @@ enum status lookup_file_read(struct engine *engine, uint64_t hash, const struct 
                              struct lookup_table **out, struct error *error) MUST_USE;
 
 struct named_model *model_named(struct engine *engine, struct text name, bool add);
+/* model_versions.c. Room for one more version; then adding one can't fail. A version that is there
+ * already is only marked. */
+enum status model_facts_reserve(struct named_model *named) MUST_USE;
+void model_facts_add(struct named_model *named, const struct model_fact *fact);
+const struct model_fact *model_fact_find(const struct named_model *named, uint32_t version);
+/* The number of the next version: no version of the name, in force or not, has it. */
+uint32_t model_version_next(const struct named_model *named);
+/* models.c. A version without its model yet; NULL without memory. */
+struct model_version *model_version_create(const char *name, const struct model_fact *fact);
+enum status model_file_write(struct engine *engine, const struct model_version *version,
+                             struct error *error) MUST_USE;
+uint64_t model_meaning(const struct playbook *playbook, const struct model_rule *rule);
+/* Puts a version in force whose file is written already: the next snapshot is whole before the log
+ * names the model. The applier's. */
+enum status model_put_in_force(struct engine *engine, struct named_model *named,
+                               const struct model_fact *fact, struct model_version *version,
+                               struct error *error) MUST_USE;
 /* Of what the log says. A file that can't be read leaves the version without a model, with a line
  * in the program's log, where one can do without. */
-enum status model_version_read(struct model_version **out, struct engine *engine,
-                               const struct named_model *named, struct error *error) MUST_USE;
+enum status model_version_read(struct model_version **out, struct engine *engine, const char *name,
+                               const struct model_fact *fact, struct error *error) MUST_USE;
+/* The same, but nothing is logged: `why` says it. */
+enum status model_version_try(struct model_version **out, struct engine *engine, const char *name,
+                              const struct model_fact *fact, struct error *why) MUST_USE;
+/* As model_fits, and nothing is logged. */
+bool model_suits(const struct playbook *playbook, const struct model_rule *rule,
+                 const struct model_version *version);
 /* Does it fit the playbook's goal and features, as they are and as they mean? Else a line in the
  * program's log says so. */
 bool model_fits(const struct playbook *playbook, const struct model_rule *rule,

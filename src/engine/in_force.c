@@ -454,11 +454,11 @@ static enum status find_model(struct engine *engine, const struct in_force_chang
         *out = change->past_models[i];
         shared_hold(&(*out)->shared);
     }
-    if (change->is_past || named == NULL || named->version == 0) return STATUS_OK;
+    if (change->is_past || named == NULL || named->now.version == 0) return STATUS_OK;
     const struct model_set *models = present != NULL ? present->model_set : NULL;
     for (uint32_t i = 0; models != NULL && i < models->version_count; i++) {
         struct model_version *version = models->versions[i];
-        if (version == NULL || version->version != named->version ||
+        if (version == NULL || version->version != named->now.version ||
             !text_equal(text_from(version->name), name))
             continue;
         bool is_read = version->model != NULL || version->lifetime != NULL;
@@ -467,7 +467,7 @@ static enum status find_model(struct engine *engine, const struct in_force_chang
         shared_hold(&version->shared);
         return STATUS_OK;
     }
-    return model_version_read(out, engine, named, error);
+    return model_version_read(out, engine, named->name, &named->now, error);
 }
 
 static enum status find_lifetimes(struct in_force *in_force, const struct in_force_change *change,

@@ -110,17 +110,18 @@ static void models_release(struct past_models *models) {
 /* "redeem@3", perhaps with " (hindsight: …)" behind it. */
 static enum status read_model_named(struct engine *engine, struct text word,
                                     struct past_models *models, struct error *error) {
-    struct named_model named = {0};
+    char name[SYMBOL_BYTES_MAX + 1] = "";
+    struct model_fact fact = {0};
     const char *at = memchr(word.at, '@', word.length);
     size_t length = at != NULL ? (size_t)(at - word.at) : 0;
     if (at == NULL || !is_file_name(word.at, length) || models->count == PAST_MODELS_MAX)
         return error_set(error, STATUS_CORRUPT, "the decision names no model: \"%.*s\"",
                          TEXT_ARG(word));
-    memcpy(named.name, word.at, length);
+    memcpy(name, word.at, length);
     for (at++; at < word.at + word.length && *at >= '0' && *at <= '9'; at++)
-        named.version = named.version * 10 + (uint32_t)(*at - '0');
+        fact.version = fact.version * 10 + (uint32_t)(*at - '0');
     struct model_version *version;
-    enum status status = model_version_read(&version, engine, &named, error);
+    enum status status = model_version_read(&version, engine, name, &fact, error);
     if (status != STATUS_OK) return status;
     models->items[models->count++] = version;
     return version->model != NULL || version->lifetime != NULL
@@ -128,7 +129,7 @@ static enum status read_model_named(struct engine *engine, struct text word,
                : error_set(error, STATUS_NOT_FOUND,
                            "the model of the decision, models/%s@%u.model, "
                            "is no longer there, or can't be read",
-                           named.name, named.version);
+                           name, fact.version);
 }
 
 static enum status read_models(struct engine *engine, struct text names, struct past_models *models,

@@ -216,6 +216,11 @@ enum status metrics_of(const double *propensity, const bool *yes, const uint32_t
 enum status metrics_auc_difference(const double *a, const double *b, const bool *yes,
                                    const uint32_t *group, size_t count, uint64_t seed,
                                    struct interval *out) MUST_USE;
+/* The same of the log loss: that of a minus that of b, so that below 0 a is better. Propensities in
+ * [0, 1]. */
+enum status metrics_log_loss_difference(const double *a, const double *b, const bool *yes,
+                                        const uint32_t *group, size_t count, uint64_t seed,
+                                        struct interval *out) MUST_USE;
 /* Returns the figures over the training set's own rows. The latest split that had not seen a row
  * predicted it (MODEL_OUT_OF_FOLD: the fold that had not; MODEL_BASE_RATE: the base rate). */
 const struct model_metrics *model_rolling_metrics(const struct model *model);

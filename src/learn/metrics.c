@@ -131,6 +131,11 @@ static void measure(const struct resampling *resampling, double out[METRIC_COUNT
     out[METRIC_RATE] = all.yes / all.rows;
 }
 
+static double loss_of(double propensity, bool yes) {
+    double chance = yes ? propensity : 1 - propensity;
+    return -log(chance > LOSS_FLOOR ? chance : LOSS_FLOOR);
+}
+
 static enum status resampling_init(struct resampling *resampling, const double *propensity,
                                    const bool *yes, const uint32_t *group, size_t count) {
     enum status status =
@@ -149,10 +154,9 @@ static enum status resampling_init(struct resampling *resampling, const double *
         resampling->drawn[k] = drawn + (size_t)k * resampling->draws;
     for (size_t i = 0; i < count; i++) {
         struct group_sums *sums = &resampling->sums[resampling->dense[i]];
-        double chance = yes[i] ? propensity[i] : 1 - propensity[i];
         sums->rows += 1;
         sums->yes += yes[i];
-        sums->loss -= log(chance > LOSS_FLOOR ? chance : LOSS_FLOOR);
+        sums->loss += loss_of(propensity[i], yes[i]);
     }
     return STATUS_OK;
 }
@@ -250,6 +254,73 @@ enum status metrics_auc_difference(const double *a, const double *b, const bool 
     memory_free(pair.a.rows);
     memory_free(pair.b.rows);
     memory_free(pair.dense);
+    memory_free(pair.weights);
+    memory_free(pair.differences);
+    return status;
+}
+
+/* By group: how many rows, and by how much a loses more than b. */
+struct loss_pair {
+    uint32_t *dense;
+    struct group_sums *sums;
+    uint8_t *weights;
+    double *differences;
+    uint32_t group_count, draws;
+};
+
+static enum status loss_pair_init(struct loss_pair *pair, const double *a, const double *b,
+                                  const bool *yes, const uint32_t *group, size_t count) {
+    enum status status = bootstrap_groups(group, count, &pair->dense, &pair->group_count);
+    if (status != STATUS_OK) return status;
+    pair->draws = bootstrap_draws(count);
+    pair->sums = memory_calloc(pair->group_count, sizeof *pair->sums);
+    pair->weights = memory_alloc(pair->group_count);
+    pair->differences = memory_alloc(pair->draws * sizeof *pair->differences);
+    if (!pair->sums || !pair->weights || !pair->differences) return STATUS_NO_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        struct group_sums *sums = &pair->sums[pair->dense[i]];
+        sums->rows += 1;
+        sums->loss += loss_of(a[i], yes[i]) - loss_of(b[i], yes[i]);
+    }
+    return STATUS_OK;
+}
+
+static double weighted_loss(const struct loss_pair *pair) {
+    double rows = 0, loss = 0;
+    for (uint32_t g = 0; g < pair->group_count; g++) {
+        rows += pair->weights[g] * pair->sums[g].rows;
+        loss += pair->weights[g] * pair->sums[g].loss;
+    }
+    return rows > 0 ? loss / rows : (double)NAN;
+}
+
+static struct interval loss_interval(struct loss_pair *pair, uint64_t seed) {
+    struct random random;
+    struct bootstrap_weights draws;
+    random_init(&random, seed);
+    bootstrap_weights_init(&draws);
+    memset(pair->weights, 1, pair->group_count);
+    double value = weighted_loss(pair);
+    for (uint32_t i = 0; i < pair->draws; i++) {
+        bootstrap_draw(&draws, &random, pair->weights, pair->group_count);
+        pair->differences[i] = weighted_loss(pair);
+    }
+    return bootstrap_interval(value, pair->differences, pair->draws);
+}
+
+enum status metrics_log_loss_difference(const double *a, const double *b, const bool *yes,
+                                        const uint32_t *group, size_t count, uint64_t seed,
+                                        struct interval *out) {
+    *out = (struct interval){(double)NAN, (double)NAN, (double)NAN, (double)NAN, (double)NAN};
+    if (count == 0 || count > LEARN_ROWS_MAX) return STATUS_INVALID;
+    for (size_t i = 0; i < count; i++) {
+        if (!(a[i] >= 0 && a[i] <= 1 && b[i] >= 0 && b[i] <= 1)) return STATUS_INVALID;
+    }
+    struct loss_pair pair = {0};
+    enum status status = loss_pair_init(&pair, a, b, yes, group, count);
+    if (status == STATUS_OK) *out = loss_interval(&pair, seed);
+    memory_free(pair.dense);
+    memory_free(pair.sums);
     memory_free(pair.weights);
     memory_free(pair.differences);
     return status;

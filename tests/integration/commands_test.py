@@ -37,6 +37,8 @@ SAMPLES = {
     "traits": ["traits household:1029", "traits", "traits --out traits.ndjson"],
     "scenarios": ["scenarios --at 2018-01-01"],
     "train": ["train redeem --until 2017-10-01", "train shop --until 2017-10-01", "train again --dir crossed --until 2025-04-01"],
+    "models": ["models", "models redeem"],
+    "promote": ["promote redeem@2 --until 2018-01-01 --anyway", "promote redeem@1 --until 2018-01-01"],
     "evaluate": ["evaluate redeem --from 2017-10-01 --until 2018-01-01",
                  "evaluate redeem --from 2017-10-01 --until 2018-01-01 --against theirs.csv"],
     "evaluate --policy": ["evaluate --policy mended.yaml --at 2018-03-01 $(attune decide --all --at 2017-12-05 --out decisions.csv >/dev/null)"],
@@ -168,6 +170,7 @@ def prepare(folder):
                 + "experiments: { louder: { goal: visit, start: 2017-12-01, stop: 2018-12-01, arms: { control: {}, louder: { levers: { mail_campaign: 10% } } } } }\n")
     shell("attune ingest --playbook playbook.yaml --data files/ && attune fold && attune train redeem --until 2017-10-01", folder)
     shell("attune key add --read --name 'the first key'", folder)
+    shell("attune train redeem --until 2017-10-01 --challenger additive", folder) # redeem@2 stands by
     # A copy of a playbook that names a customer stays in the directory.
     world.write(folder, "naming.yaml", world.PLAYBOOK + "# for a@b.example\n")
     shell("attune fold --playbook naming.yaml && attune fold --playbook playbook.yaml", folder)

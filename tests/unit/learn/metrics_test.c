@@ -188,6 +188,41 @@ static void a_difference_is_paired(void **state) {
     assert_true(difference.low == 0 && difference.value == 0 && difference.high == 0);
 }
 
+static void a_difference_of_losses_is_paired(void **state) {
+    (void)state;
+    static struct rows rows;
+    static double worse[COUNT];
+    fill(&rows, 6, 1000);
+    double expected = 0;
+    struct interval difference, back;
+    for (int i = 0; i < COUNT; i++) {
+        worse[i] = .5 * rows.propensity[i] + .25;
+        double ours = rows.yes[i] ? rows.propensity[i] : 1 - rows.propensity[i],
+               theirs = rows.yes[i] ? worse[i] : 1 - worse[i];
+        expected += (log(theirs) - log(ours)) / COUNT;
+    }
+    assert_int_equal(metrics_log_loss_difference(rows.propensity, worse, rows.yes, rows.group,
+                                                 COUNT, 1, &difference),
+                     STATUS_OK);
+    assert_near(difference.value, expected, 1e-9);
+    assert_true(difference.low < difference.low50 && difference.low50 < difference.value);
+    assert_true(difference.value < difference.high50 && difference.high50 < difference.high);
+    assert_int_equal(
+        metrics_log_loss_difference(worse, rows.propensity, rows.yes, rows.group, COUNT, 1, &back),
+        STATUS_OK);
+    assert_near(back.low, -difference.high, 1e-12);
+    assert_int_equal(
+        metrics_log_loss_difference(worse, worse, rows.yes, rows.group, COUNT, 1, &back),
+        STATUS_OK);
+    assert_true(back.low == 0 && back.value == 0 && back.high == 0);
+    worse[3] = 1.5;
+    assert_int_equal(
+        metrics_log_loss_difference(worse, rows.propensity, rows.yes, rows.group, COUNT, 1, &back),
+        STATUS_INVALID);
+    assert_int_equal(metrics_log_loss_difference(worse, worse, rows.yes, rows.group, 0, 1, &back),
+                     STATUS_INVALID);
+}
+
 static void what_has_no_meaning_is_not_a_number(void **state) {
     (void)state;
     double propensity[] = {.1, .2, .3};
@@ -234,6 +269,7 @@ int main(void) {
         cmocka_unit_test(intervals_have_the_known_width),
         cmocka_unit_test(same_seed_same_interval),
         cmocka_unit_test(a_difference_is_paired),
+        cmocka_unit_test(a_difference_of_losses_is_paired),
         cmocka_unit_test(what_has_no_meaning_is_not_a_number),
         cmocka_unit_test(no_memory_is_a_status),
     };

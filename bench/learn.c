@@ -56,7 +56,7 @@ static double learn(const struct examples *examples, double *seconds) {
             BENCH_CHECK(online_declare(online, f, (struct text){&digits[c], 1}));
     double began = clock_cpu_seconds();
     for (size_t i = 0; i < examples->count; i++) {
-        double p = online_learn_cells(online, examples->cells + i * FEATURES, examples->yes[i]);
+        double p = online_learn_cells(online, examples->cells + i * FEATURES, 0, examples->yes[i]);
         loss -= log(examples->yes[i] ? p : 1 - p);
     }
     *seconds = clock_cpu_seconds() - began;

@@ -96,6 +96,7 @@ const char *model_figures_text(enum model_basis basis);
 enum model_kind {
     MODEL_ADDITIVE, /* effects of features and of pairs */
     MODEL_TREES,    /* the same, and boosted trees on what they leave unexplained */
+    MODEL_ONLINE,   /* effects of features and of pairs; it has learnt on since (online_model.h) */
     MODEL_KIND_COUNT
 };
 struct model_facts {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "learn/learner.h"
 
+#include "learn/model.h"
 #include "learn/trees/model_trees.h"
 
 static double predict_additive(const struct model *model, double additive,
@@ -30,6 +31,8 @@ static const struct learner learners[MODEL_KIND_COUNT] = {
                         load_additive},
     [MODEL_TREES] = {"trees", model_trees_learn, model_trees_predict, model_trees_reasons,
                      model_trees_save, model_trees_load},
+    [MODEL_ONLINE] = {"online", NULL, predict_additive, reasons_additive, model_online_save,
+                      model_online_load},
 };
 
 const struct learner *learner_of(enum model_kind kind) {
@@ -38,11 +41,14 @@ const struct learner *learner_of(enum model_kind kind) {
 
 enum status learner_named(struct text name, enum model_kind *kind, struct error *error) {
     struct text names[MODEL_KIND_COUNT];
+    uint32_t count = 0;
     for (uint32_t k = 0; k < MODEL_KIND_COUNT; k++) {
-        names[k] = text_from(learners[k].name);
-        if (!text_equal(name, names[k])) continue;
-        *kind = (enum model_kind)k;
-        return STATUS_OK;
+        if (learners[k].learn == NULL) continue;
+        names[count] = text_from(learners[k].name);
+        if (text_equal(name, names[count++])) {
+            *kind = (enum model_kind)k;
+            return STATUS_OK;
+        }
     }
-    return text_unknown(name, "there is no learner", names, MODEL_KIND_COUNT, error);
+    return text_unknown(name, "there is no learner", names, count, error);
 }

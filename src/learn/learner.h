@@ -9,6 +9,7 @@
  *   additive   effects of features and pairs (model.h): the default, the model in force
  *   trees      the same, and boosted trees on what it leaves unexplained (trees/model_trees.h): a
  *              challenger, which must show that it is better before it is put in force
+ *   online     an additive model that has learnt on since it was trained (online_model.h)
  *
  * Any thread; a learner never changes. */
 #ifndef LEARN_LEARNER_H
@@ -18,6 +19,7 @@
 
 struct learner {
     const char *name; /* as --challenger names it */
+    /* NULL: such a model is made from another one (online_model.h). */
     enum status (*learn)(struct model **out, const struct training_set *set,
                          const struct learn_options *options, struct error *error);
     /* The calibrated log-odds of a row, whose effects and pairs add up to `additive`. */

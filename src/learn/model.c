@@ -22,6 +22,7 @@ struct model *model_create(void) {
 void model_destroy(struct model *model) {
     if (model == NULL) return;
     model_trees_release(model);
+    model_online_release(model);
     arena_release(&model->arena);
     memory_free(model);
 }
@@ -183,7 +184,7 @@ uint64_t model_serial(const struct model *model) {
 }
 
 bool model_is_sum(const struct model *model) {
-    return model->facts.kind == MODEL_ADDITIVE;
+    return model->facts.kind != MODEL_TREES;
 }
 
 double model_additive(const struct model *model, const struct value *values) {

@@ -13,6 +13,7 @@
 #ifndef LEARN_MODEL_H
 #define LEARN_MODEL_H
 
+#include "learn/online_model.h"
 #include "learn/pairs.h"
 
 #define MODEL_BYTES_MAX ((size_t)256 << 20)
@@ -35,13 +36,20 @@ struct model_pair {
     double *effects;
     double evidence, importance;
 };
+/* What a model that has learnt on keeps (online_model.h). */
+struct model_online {
+    struct online *learner; /* its cells are those of the features */
+    struct model_online_facts facts;
+    double loss, trained_loss; /* sums over the rows */
+};
 struct model {
     struct arena arena;
     struct model_feature *features;
     struct model_pair *pairs; /* in order of left, then right */
     uint32_t feature_count, pair_count;
     double base;
-    struct model_trees *trees; /* MODEL_TREES; else NULL */
+    struct model_trees *trees;   /* MODEL_TREES; else NULL */
+    struct model_online *online; /* MODEL_ONLINE; else NULL */
     uint64_t serial;
     struct model_facts facts;
     struct model_metrics metrics;
@@ -57,6 +65,10 @@ enum status model_train_alike(struct model **out, const struct training_set *set
 double model_additive(const struct model *model, const struct value *values);
 /* Returns the nearest effect that a model may hold; 0 for what is no number. */
 double model_effect_rounded(double log_odds);
+void model_online_release(struct model *model);
+/* As struct learner has them. */
+enum status model_online_save(const struct model *model, struct buffer *out) MUST_USE;
+enum status model_online_load(struct model *model, struct text bytes) MUST_USE;
 static inline uint32_t model_feature_cells(const struct model_feature *feature) {
     return feature->known + (feature->kind == FEATURE_TEXT ? 2 : 1);
 }

@@ -52,6 +52,18 @@ enum status online_create(struct online **out, const struct feature *features, u
     return STATUS_OK;
 }
 
+enum status online_create_cells(struct online **out, const uint32_t *cells, uint32_t count,
+                                double decay) {
+    struct feature *features = memory_calloc((size_t)count + 1, sizeof *features);
+    if (features == NULL) return STATUS_NO_MEMORY;
+    for (uint32_t f = 0; f < count; f++) features[f].kind = FEATURE_TEXT;
+    enum status status = online_create(out, features, count, decay);
+    memory_free(features);
+    for (uint32_t f = 0; f < count && status == STATUS_OK; f++)
+        (*out)->features[f].cells = cells[f];
+    return status;
+}
+
 void online_destroy(struct online *online) {
     if (online == NULL) return;
     arena_release(&online->arena);
@@ -136,7 +148,9 @@ enum status online_begin(struct online *online) {
         const struct online_feature *feature = &online->features[f];
         online->firsts[f] = count;
         numbers += feature->kind == FEATURE_NUMBER;
-        count += feature->kind == FEATURE_TEXT ? feature->text.count + 2 : NUMBER_COINS;
+        count += feature->cells > 0              ? feature->cells
+                 : feature->kind == FEATURE_TEXT ? feature->text.count + 2
+                                                 : NUMBER_COINS;
     }
     online->coin_count = count;
     size_t room = (size_t)count + COINS_AT_ONCE;
@@ -214,12 +228,12 @@ static void note_numbers(struct online *online, const struct value *values) {
 }
 
 /* Learns a row whose weights are listed; returns what was predicted. */
-static double learn_active(struct online *online, bool yes, double weight) {
+static double learn_active(struct online *online, double offset, bool yes, double weight) {
     float sums[COINS_AT_ONCE] = {0};
     for (uint32_t i = 0; i < online->active_count; i += COINS_AT_ONCE)
         for (uint32_t k = 0; k < COINS_AT_ONCE; k++)
             sums[k] += online->w[online->active[i + k]] * online->x[i + k];
-    double predicted = propensity_of((double)(sum_of(sums) * online->scale));
+    double predicted = propensity_of(offset + (double)(sum_of(sums) * online->scale));
     online_bet(online, (float)((yes - predicted) * (weight < 1 ? weight : 1)));
     online->rows++;
     return predicted;
@@ -229,14 +243,20 @@ double online_learn(struct online *online, const struct value *values, bool yes,
     if (!(weight > 0) || (online->w == NULL && online_begin(online) != STATUS_OK))
         return online_predict(online, values);
     list_active(online, values);
-    double predicted = learn_active(online, yes, weight);
+    double predicted = learn_active(online, 0, yes, weight);
     note_numbers(online, values);
     return predicted;
 }
 
-double online_learn_cells(struct online *online, const uint16_t *cells, bool yes) {
-    if (online->w == NULL && online_begin(online) != STATUS_OK) return propensity_of(0);
+double online_learn_cells(struct online *online, const uint16_t *cells, double offset, bool yes) {
+    if (online->w == NULL && online_begin(online) != STATUS_OK) return propensity_of(offset);
     for (uint32_t f = 0; f < online->feature_count; f++)
         online->active[f + 1] = online->firsts[f] + cells[f];
-    return learn_active(online, yes, 1);
+    return learn_active(online, offset, yes, 1);
+}
+
+double online_effect(const struct online *online, uint32_t feature, uint32_t cell) {
+    if (online->w == NULL) return 0;
+    uint32_t at = feature == ONLINE_INTERCEPT ? 0 : online->firsts[feature] + cell;
+    return (double)(online->w[at] * online->scale);
 }

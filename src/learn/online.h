@@ -51,11 +51,25 @@ double online_predict(const struct online *online, const struct value *values);
 double online_learn(struct online *online, const struct value *values, bool yes, double weight);
 uint64_t online_rows(const struct online *online);
 
-/* ---- the same for rows that are cells already, such as those of texts alone ---- */
-
 /* The cell of a value in its feature: of a text in the order declared, then other, then missing. */
 uint32_t online_cell(const struct online *online, uint32_t feature, struct value value);
-/* `cells` by feature; every feature is a text, and each cell is one that online_cell gives. */
-double online_learn_cells(struct online *online, const uint16_t *cells, bool yes);
+
+/* ---- the same for rows that are cells already, such as those of another model's bins ---- */
+
+/* Features with so many cells each, at least one; nothing is cut or declared. */
+enum status online_create_cells(struct online **out, const uint32_t *cells, uint32_t count,
+                                double decay) MUST_USE;
+/* `cells` by feature; each feature is a text or came with its cells. `offset`: log-odds of another
+ * model, beside which these weights are learnt; 0 for none. */
+double online_learn_cells(struct online *online, const uint16_t *cells, double offset, bool yes);
+/* The log-odds that a cell adds; of ONLINE_INTERCEPT, whatever the cell, those of every row. 0
+ * before the first row. */
+#define ONLINE_INTERCEPT UINT32_MAX
+double online_effect(const struct online *online, uint32_t feature, uint32_t cell);
+/* Appends the state of a learner of cells, and reads it back: the decay, the rows, the weights and
+ * what they were learnt from. Nothing read is trusted: another number of bytes, or no number where
+ * one must be, is STATUS_CORRUPT. */
+enum status online_save(const struct online *online, struct buffer *out) MUST_USE;
+enum status online_load(struct online *online, struct text bytes) MUST_USE;
 
 #endif

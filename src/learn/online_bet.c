@@ -7,10 +7,8 @@
 #include <emmintrin.h>
 #endif
 
-#define WEIGHT_MAX 50.0f
-#define WON_MAX    1e6f
-#define START      30.0f  /* so many of the largest coins are waited for */
-#define TINY       1e-30f /* of a weight that has seen no coin, V is 0, too */
+#define START 30.0f  /* so many of the largest coins are waited for */
+#define TINY  1e-30f /* of a weight that has seen no coin, V is 0, too */
 
 typedef float four __attribute__((vector_size(16), aligned(4)));
 #ifndef __SSE2__
@@ -55,14 +53,14 @@ static inline void turn(four at[4]) {
 static inline four step(four letters[4], four w, four outcome, four decay) {
     four size = larger(outcome, -outcome), V = decay * letters[0] + outcome,
          G = decay * letters[1] + size, L = larger(letters[2], size),
-         R = smaller(larger(letters[3] + outcome * w, all(0)), all(WON_MAX)),
+         R = smaller(larger(letters[3] + outcome * w, all(0)), all(ONLINE_WON_MAX)),
          most = larger(G + L, all(START) * L);
     letters[0] = V;
     letters[1] = G;
     letters[2] = L;
     letters[3] = R;
     w = V * (L + R) / larger(L * most, all(TINY));
-    return smaller(larger(w, all(-WEIGHT_MAX)), all(WEIGHT_MAX));
+    return smaller(larger(w, all(-ONLINE_WEIGHT_MAX)), all(ONLINE_WEIGHT_MAX));
 }
 
 void online_bet(struct online *online, float outcome) {

@@ -6,7 +6,9 @@
 #include "base/arena.h"
 #include "learn/online.h"
 
-#define ONLINE_BYTES_MAX ((size_t)256 << 20)
+#define ONLINE_BYTES_MAX  ((size_t)256 << 20)
+#define ONLINE_WEIGHT_MAX 50.0f
+#define ONLINE_WON_MAX    1e6f
 
 /* What a weight is learnt from; the letters are those of online.h. */
 struct coin {
@@ -40,6 +42,7 @@ struct online_feature {
     enum feature_kind kind;
     struct online_number *number;
     struct online_text text;
+    uint32_t cells; /* of a feature of online_create_cells; else 0 */
 };
 
 struct online {

@@ -100,7 +100,7 @@ static void it_is_the_formula(void **state) {
         bool yes = random_unit(&random) < (cells[0] == 0 ? .9 : .2);
         double expected = 1 / (1 + exp(-scale * sum));
         assert_near(online_predict(online, values), expected, 2e-4);
-        double p = online_learn_cells(online, cells, yes);
+        double p = online_learn_cells(online, cells, 0, yes);
         assert_near(p, expected, 2e-4);
         naive_bet(&coins[0], scale * (yes - expected), .99);
         for (uint32_t f = 0; f < TEXTS; f++)

@@ -50,6 +50,7 @@ enum status left_out_merge(struct left_out *into, const struct left_out *from) {
     a->again += b->again;
     a->itself += b->itself;
     a->of_claims += b->of_claims;
+    a->learnt += b->learnt;
     a->coinciding += b->coinciding;
     a->corrected_later += b->corrected_later;
     uint32_t count = from->names != NULL ? interner_count(from->names) : 0;

@@ -39,6 +39,7 @@ struct trainer_part {
     struct told_once told; /* messages of the customer at hand */
     bool reads_context;    /* one of the rule's features does */
     bool has_claims;       /* the customer at hand, for a rule without claims */
+    bool is_unmoved;       /* nothing of the customer at hand is known since learnt_by_ms */
     struct said said;
 };
 
@@ -125,6 +126,7 @@ struct judged {
     const struct treatment *treatment;
     struct outcome_detail detail;
     int64_t t_ms;
+    bool changed;
 };
 
 static int64_t latest(int64_t a, int64_t b) {
@@ -207,7 +209,7 @@ static enum status keep_row(struct trainer_part *part, const struct timeline *to
                 .time_ms = judged->t_ms,
                 .horizon_ms = first_until(part, today, row, judged->detail.matured_ms),
                 .group = today->customer.value},
-        .id = {today->customer, judged->treatment, judged->t_ms},
+        .id = {today->customer, judged->treatment, judged->t_ms, judged->changed},
         .channel = today->channel[row],
         .at = row,
     };
@@ -250,6 +252,44 @@ static enum status timeline_then(struct walker *walker, const struct timeline *t
     return STATUS_OK;
 }
 
+/* Had the model learnt the row by learnt_by_ms? Then *changed tells whether its answer has changed.
+ */
+static bool was_learnt(const struct trainer_part *part, const struct walker *walker,
+                       const struct timeline *today, uint32_t row, const struct judged *judged,
+                       bool *changed) {
+    int64_t learnt_ms = part->options->learnt_by_ms;
+    *changed = false;
+    if (learnt_ms == 0 || first_until(part, today, row, judged->detail.matured_ms) > learnt_ms)
+        return false;
+    struct outcome_detail then =
+        outcome_of(walker->profile, today, &part->data->playbook->goals[part->rule->goal],
+                   judged->treatment, judged->t_ms, learnt_ms);
+    *changed = then.outcome != OUTCOME_OPEN && then.outcome != judged->detail.outcome;
+    return true;
+}
+
+/* The same, told without asking anything of the customer: of a goal with a fixed horizon, where
+ * nothing is known that was not known then. */
+static bool was_surely_learnt(const struct trainer_part *part, const struct timeline *today,
+                              uint32_t row) {
+    const struct goal *goal = &part->data->playbook->goals[part->rule->goal];
+    int64_t learnt_ms = part->options->learnt_by_ms;
+    return part->is_unmoved && goal->until == NULL &&
+           today->time_ms[row] <= learnt_ms - goal->within_ms - goal->arrives_ms - 1;
+}
+
+/* Is nothing of the customer known, or superseded, since the model has learnt? */
+static bool is_unmoved(const struct trainer_part *part, const struct timeline *today) {
+    int64_t learnt_ms = part->options->learnt_by_ms;
+    if (learnt_ms == 0) return false;
+    for (uint32_t row = 0; row < today->count; row++) {
+        if (known_of(today, row) > learnt_ms) return false;
+        if (today->superseded_ms == NULL || today->superseded_ms[row] == INT64_MAX) continue;
+        if (today->superseded_ms[row] > learnt_ms) return false;
+    }
+    return true;
+}
+
 /* The features are those of the millisecond before the delivery, of the customer as known then. */
 static enum status judge_row(struct trainer_part *part, struct walker *walker,
                              const struct timeline *today, uint32_t row, bool again,
@@ -265,6 +305,10 @@ static enum status judge_row(struct trainer_part *part, struct walker *walker,
     if (status != STATUS_OK || judged.treatment == NULL) return status;
     if (again || part->has_claims) {
         *(again ? &counts->again : &counts->of_claims) += 1;
+        return STATUS_OK;
+    }
+    if (was_surely_learnt(part, today, row)) {
+        counts->learnt++;
         return STATUS_OK;
     }
     const struct timeline *then;
@@ -283,6 +327,10 @@ static enum status judge_row(struct trainer_part *part, struct walker *walker,
                                options->matured_by_ms);
     if (judged.detail.matured_ms > options->matured_by_ms) {
         *(judged.detail.matured_ms >= TIME_NEVER ? &counts->endless : &counts->open) += 1;
+        return STATUS_OK;
+    }
+    if (was_learnt(part, walker, today, row, &judged, &judged.changed) && !judged.changed) {
+        counts->learnt++;
         return STATUS_OK;
     }
     counts->rows++;
@@ -352,6 +400,7 @@ static enum status visit_customer(void *state, struct walker *walker, const stru
     enum status status = read_replaced(part, today);
     told_once_clear(&part->told);
     if (status != STATUS_OK) return status;
+    part->is_unmoved = is_unmoved(part, today);
     part->has_claims = part->rule->without_claims && has_claims(part, walker, today);
     for (uint32_t row = 0; row < today->count; row++) {
         bool again;

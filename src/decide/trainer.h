@@ -25,6 +25,9 @@ struct trainer_options {
     int64_t from_ms, until_ms; /* treatments delivered in [from, until) */
     /* And whose goal had matured by then, judged by what was known then. */
     int64_t matured_by_ms;
+    /* Not 0: a model has learnt until then. Rows that it had are given only where their answer is
+     * another one by now (trainer_row_id.changed). */
+    int64_t learnt_by_ms;
     uint32_t threads;
     /* The rows have the features of this model; NULL: those that the rows call for. */
     const struct model *model;
@@ -34,6 +37,7 @@ struct trainer_row_id {
     struct customer_id customer;
     const struct treatment *treatment;
     int64_t t_ms;
+    bool changed; /* learnt before, with the other answer */
 };
 
 #define TRAINER_NAMES_MAX      3
@@ -49,6 +53,7 @@ struct trainer_counts {
     uint64_t endless; /* the goal's `until` is unknown for it, so that it never matures */
     uint64_t again;   /* an earlier event told of the same message (profile/told_once.h) */
     uint64_t itself;  /* the event is itself a goal event; a row that says nothing */
+    uint64_t learnt;  /* the model has learnt it already (learnt_by_ms), and its answer stands */
     /* It is of a customer for whom a device counts by a claim, and the rule has claims: no. */
     uint64_t of_claims;
     /* Earlier versions of events that no moment knew: a later file corrected them, and the

@@ -307,6 +307,26 @@ static void check_goal_of_model(struct reader *reader, const struct yaml_node *n
                  TEXT_ARG(model->name), TEXT_ARG(goal->name));
 }
 
+/* A version is stored for good, so that decisions can be made again: at most one a second. */
+#define ONLINE_EVERY_MIN_MS  TIME_SECOND_MS
+#define ONLINE_EVERY_DEFAULT (10 * TIME_MINUTE_MS)
+#define ONLINE_DECAY_MIN     0.9
+
+static void read_online(struct reader *reader, const struct yaml_node *node,
+                        struct model_rule *model) {
+    const struct yaml_node *values[KEYS_MAX];
+    if (!reader_keys(reader, node, &online_keys, values)) return;
+    model->online_every_ms = ONLINE_EVERY_DEFAULT;
+    if (values[LEARN_ON_EVERY] &&
+        reader_duration(reader, values[LEARN_ON_EVERY], "every", &model->online_every_ms) &&
+        model->online_every_ms < ONLINE_EVERY_MIN_MS)
+        reader_error(reader, node_place(values[LEARN_ON_EVERY]),
+                     "every is less than 1s; each version of a model is stored for good");
+    if (values[LEARN_ON_DECAY])
+        (void)reader_number(reader, values[LEARN_ON_DECAY], "decay", ONLINE_DECAY_MIN, 1,
+                            &model->online_decay);
+}
+
 static void read_model(struct reader *reader, const struct yaml_node *key,
                        const struct yaml_node *value, struct model_rule *model) {
     const struct yaml_node *values[KEYS_MAX];
@@ -335,6 +355,7 @@ static void read_model(struct reader *reader, const struct yaml_node *key,
     bool claims = true;
     if (values[MODEL_CLAIMS] && reader_yes_no(reader, values[MODEL_CLAIMS], "claims", &claims))
         model->without_claims = !claims;
+    if (values[MODEL_LEARN_ON]) read_online(reader, values[MODEL_LEARN_ON], model);
     if (values[MODEL_ATTRIBUTES]) {
         model->attributes = read_indices(reader, values[MODEL_ATTRIBUTES], "attributes",
                                          attribute_read, &model->attribute_count);

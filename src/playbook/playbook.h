@@ -286,6 +286,10 @@ struct model_rule {
     /* Treatments of customers for whom a device counts by a claim (identity/claims.h) are no rows
      * of it. */
     bool without_claims;
+    /* A server lets it learn on so often what has matured (learn/online_model.h); 0: it learns when
+     * it is trained, and when `attune learn` is run. */
+    int64_t online_every_ms;
+    double online_decay; /* in (0, 1]; 0: the learner's default */
     struct place place;
 };
 /* What customers will still be worth (learn/lifetime.h): BG/NBD of the orders, and Gamma-Gamma of

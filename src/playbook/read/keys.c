@@ -94,7 +94,7 @@ KEY_SET(goal, "a goal");
 
 static const char *const model_names[MODEL_COUNT] = {
     [MODEL_GOAL] = "goal", [MODEL_LEARN_FROM] = "learn_from", [MODEL_FEATURES] = "features",
-    [MODEL_ATTRIBUTES] = "attributes", [MODEL_CLAIMS] = "claims",
+    [MODEL_ATTRIBUTES] = "attributes", [MODEL_CLAIMS] = "claims", [MODEL_LEARN_ON] = "online",
 };
 KEY_SET(model, "a model");
 
@@ -102,6 +102,9 @@ static const char *const lifetime_names[LIFETIME_KEY_COUNT] = {
     [LIFETIME_KEY_ORDERS] = "orders", [LIFETIME_KEY_VALUE] = "value",
 };
 KEY_SET(lifetime, "a lifetime model");
+
+static const char *const online_names[LEARN_ON_COUNT] = {[LEARN_ON_EVERY] = "every", [LEARN_ON_DECAY] = "decay"};
+KEY_SET(online, "online");
 
 static const char *const levers_names[LEVERS_COUNT] = {[LEVERS_GROUPS] = "groups", [LEVERS_ISSUES] = "issues"};
 KEY_SET(levers, "levers");
@@ -204,6 +207,6 @@ const struct key_set *const playbook_key_sets[] = {
     &policy_keys,   &holdout_keys,       &decide_keys,     &messaging_keys, &placement_keys,
     &bundle_keys,   &customer_zone_keys, &signature_keys,  &explore_keys,   &explore_off_keys,
     &lifetime_keys, &level_keys,         &lever_keys,      &loss_keys,      &experiment_keys,
-    &arm_keys,
+    &arm_keys,      &online_keys,
 };
 const uint32_t playbook_key_set_count = sizeof playbook_key_sets / sizeof *playbook_key_sets;

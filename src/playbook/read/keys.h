@@ -139,11 +139,13 @@ enum model_key {
     MODEL_FEATURES,
     MODEL_ATTRIBUTES,
     MODEL_CLAIMS,
+    MODEL_LEARN_ON,
     MODEL_COUNT
 };
 enum lifetime_key { LIFETIME_KEY_ORDERS, LIFETIME_KEY_VALUE, LIFETIME_KEY_COUNT };
 enum lever_key { LEVER_PERCENT, LEVER_RUNS, LEVER_COUNT };
 enum loss_key { LOSS_CHANCE, LOSS_VALUE, LOSS_COUNT };
+enum learn_on_key { LEARN_ON_EVERY, LEARN_ON_DECAY, LEARN_ON_COUNT };
 enum levers_key { LEVERS_GROUPS, LEVERS_ISSUES, LEVERS_COUNT };
 enum action_key {
     ACTION_TITLE,
@@ -259,7 +261,7 @@ extern const struct key_set top_keys, customer_keys, identifier_keys, consent_ke
     levers_keys, action_keys, channel_keys, policy_keys, holdout_keys, decide_keys, messaging_keys,
     placement_keys, bundle_keys, customer_zone_keys;
 extern const struct key_set signature_keys, explore_keys, explore_off_keys, lifetime_keys,
-    experiment_keys, arm_keys, level_keys, lever_keys, loss_keys;
+    experiment_keys, arm_keys, level_keys, lever_keys, loss_keys, online_keys;
 
 /* All of them, for the test that compares them with the schema. */
 extern const struct key_set *const playbook_key_sets[];

@@ -309,6 +309,8 @@ static const struct broken scenarios[] = {
     {"an attribute", ACTION_HEAD "models: { m: { goal: g, attributes: [sise] } }\nactions: { a: { goal: g, attributes: { size: 3 }, channels: [web] } }\n", 6, 38, "did you mean \"size\"?"},
     {"learns from its goal", HEAD "models: { m: { goal: g, learn_from: E } }\n", 5, 37, "learns from the event of its own goal g"},
     {"learns from its delivery", OWN_HEAD "models: { m: { goal: d } }\n", 6, 14, "learns from the event of its own goal d"},
+    {"learns on too often", HEAD "models: { m: { goal: g, online: { every: 999ms } } }\n", 5, 42, "less than 1s"},
+    {"learns on and forgets all", HEAD "models: { m: { goal: g, online: { decay: 0.5 } } }\n", 5, 42, "decay"},
     {"model without goal", HEAD "models: { m: {} }\n", 5, 11, "model m has no goal"},
 };
 

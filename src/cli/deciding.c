@@ -51,6 +51,11 @@ void funnel_print(const struct funnel *funnel) {
                         "  of %s it is not known whether they agree to a treatment that is left; "
                         "unknown counts as no",
                         cli_counted(funnel->consent_unknown, "customer"));
+    if (funnel->by_value > 0)
+        cli_wrap_format(4,
+                        "  %s of those with a treatment get one that they are less likely to take "
+                        "than another, since it is worth more",
+                        cli_count(funnel->by_value));
     if (funnel->truncated > 0)
         cli_wrap_format(4,
                         "  for %s customers more than %d treatments were available: those beyond, "

@@ -211,6 +211,11 @@ static void write_split(struct page *page, const struct funnel *funnel) {
                  "<p>Of %s it is not known whether they agree to a treatment that is left; unknown "
                  "counts as no.</p>",
                  cli_counted(funnel->consent_unknown, "customer"));
+    if (funnel->by_value > 0)
+        page_add(page,
+                 "<p>%s of those with a treatment get one that they are less likely to take than "
+                 "another, since it is worth more.</p>",
+                 cli_count(funnel->by_value));
     if (funnel->crossed > 0)
         page_add(page,
                  "<p>Decided for both in and out of the holdout, before they were known to be one: "

@@ -16,15 +16,19 @@ struct funnel { /* {0} to begin with */
     uint64_t consent_unknown;
     uint64_t truncated; /* more treatments were available than a decision considers */
     uint64_t limited;   /* a named limit left something unknown */
-    uint64_t crossed;   /* of either arm of the holdout, since two customers became one */
+    /* Of those offered or withheld: something likelier was left, and is worth less. What was drawn
+     * (decide/choice.h) does not count. */
+    uint64_t by_value;
+    uint64_t crossed; /* of either arm of the holdout, since two customers became one */
 };
 void funnel_add(struct funnel *funnel, const struct decision *decision);
 /* Returns how many customers with nothing had a treatment left until arbitration, but none was
  * worth more than nothing. */
 uint64_t funnel_nothing_is_best(const struct funnel *funnel);
 
-/* How many customers are offered something, would be but are in the holdout, and get nothing. */
-#define FUNNEL_FIGURES 3
+/* How many customers are offered something, would be but are in the holdout, get nothing, and for
+ * how many value goes before what they would likeliest do. */
+#define FUNNEL_FIGURES 4
 void funnel_figures(const struct funnel *funnel, int64_t as_of_ms,
                     struct figure out[FUNNEL_FIGURES]);
 

@@ -188,6 +188,7 @@ void funnel_write_json(const struct funnel *funnel, int64_t as_of_ms, struct jso
     json_member_count(writer, "consent_unknown", funnel->consent_unknown);
     json_member_count(writer, "truncated", funnel->truncated);
     json_member_count(writer, "limited", funnel->limited);
+    json_member_count(writer, "by_value", funnel->by_value);
     json_member_count(writer, "crossed", funnel->crossed);
     json_write_key(writer, "left");
     json_write_object_begin(writer);

@@ -3,6 +3,7 @@
 #include "trial.h"
 
 #include "decide/decide_internal.h"
+#include "measure/funnel.h"
 
 static void test_first_stage_that_says_no_stops(void **state) {
     (void)state;
@@ -620,11 +621,45 @@ static void test_worth_of_a_customer(void **state) {
     assert_near(trace_of("b", "email")->lever, 1.1);
 }
 
+/* What is likelier and worth less is told of, unless something was drawn. */
+static void test_how_often_value_goes_first(void **state) {
+    (void)state;
+    static const char *const actions =
+        "actions:\n"
+        "  likely: { goal: order, starting_propensity: 60%, value: 2 USD, channels: [web] }\n"
+        "  worthy: { goal: order, starting_propensity: 20%, value: 50 USD, channels: [web] }\n"
+        "  dear: { goal: order, starting_propensity: 90%, value: 1 USD, cost: 2 USD, channels: "
+        "[email] }\n";
+    struct figure figures[FUNNEL_FIGURES];
+    char text[900];
+    for (int i = 0; i < 4; i++) {
+        static const char *const more[] = {"",
+                                           "policies: [ { at_most: 0, in: 1d, action: likely }, { "
+                                           "at_most: 0, in: 1d, action: dear } ]\n",
+                                           "policies: [ { at_most: 0, in: 1d, action: worthy } ]\n",
+                                           "placements: { top: { actions: [worthy] } }\n"};
+        static const bool goes_first[] = {true, false, true, false};
+        struct funnel funnel = {0};
+        snprintf(text, sizeof text, "%s%s", actions, more[i]);
+        begin(text);
+        struct decision_basis basis = {.placement = i == 3 ? TEXT("top") : TEXT("")};
+        assert_int_equal(decider_name_basis(trial.decider, &basis, NULL), STATUS_OK);
+        funnel_add(&funnel, decide(DAY(10)));
+        assert_ranked(0, i == 2 ? "likely" : "worthy");
+        /* Likely goes before dear, which costs more than it brings. */
+        assert_int_equal(funnel.by_value, goes_first[i]);
+        funnel_figures(&funnel, DAY(10), figures);
+        assert_true(figures[3].value == goes_first[i] && figures[3].n == 1);
+        end(NULL);
+    }
+}
+
 int main(void) {
 #define CASE(name) cmocka_unit_test_teardown(name, end)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_issues_and_groups_ask_too, end),
         cmocka_unit_test_teardown(test_worth_of_a_customer, end),
+        cmocka_unit_test(test_how_often_value_goes_first),
         CASE(test_first_stage_that_says_no_stops),
         CASE(test_priority_is_the_formula_of_the_domain),
         CASE(test_ties_go_by_playbook_order_and_slots_are_filled),

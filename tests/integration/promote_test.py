@@ -116,6 +116,8 @@ class Promote(unittest.TestCase):
             self.assertIn(says, self.run_it("promote", word, code=1).stderr)
         told = self.run_it("train", "redeem", "--challenger", "tree", code=1)
         self.assertIn("did you mean trees?", told.stderr)
+        told = self.run_it("train", "shop", "--challenger", "trees", code=1)
+        self.assertIn("shop is a lifetime model, which has no challengers", told.stderr)
         self.assertIn("did you mean redeem?", self.run_it("models", "redem", code=1).stderr)
 
     def test_a_damaged_version_is_told(self):

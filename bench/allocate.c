@@ -91,9 +91,9 @@ static void make(struct made *made, uint32_t customers) {
     make_offers(made, customers, &random);
     make_uses(made);
     for (uint32_t k = 0; k < LIMITS; k++) made->limits[k].amount = 1e15;
-    made->problem =
-        (struct allocate_problem){LIMITS,    made->limits, ACTIONS,    made->fixed, made->by_own,
-                                  customers, made->first,  made->kind, made->value, made->own};
+    made->problem = (struct allocate_problem){LIMITS,       made->limits, ACTIONS,     made->fixed,
+                                              made->by_own, customers,    made->first, made->kind,
+                                              made->value,  made->own,    false};
     make_amounts(made, customers);
 }
 

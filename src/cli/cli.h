@@ -211,6 +211,7 @@ int command_fold(struct cli *cli);
 int command_status(struct cli *cli);
 int command_tail(struct cli *cli);
 int command_key(struct cli *cli);
+int command_budgets(struct cli *cli);
 int command_claims(struct cli *cli);
 int command_audit(struct cli *cli);
 int command_serve(struct cli *cli);

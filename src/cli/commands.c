@@ -146,6 +146,19 @@ const struct command cli_commands[] = {
      "--count ask as decide does.\n\n"
      "  attune why-not household:1029 mail_campaign/18 --at 2017-12-05\n",
      2, 2, command_why_not},
+    {"budgets", "[allocate]",
+     "what is used and left of budgets, their prices, and how good they are",
+     "at json threads nice",
+     "Counts from the timelines what each budget of the playbook has used in its period, as of "
+     "--at "
+     "(default: the newest event), and shows the prices by which decisions are made, the value of "
+     "the best use that was found, and the bound above which no use could be worth more. decide "
+     "--all finds prices by itself; budgets allocate does so without deciding, for a server that "
+     "decides one customer at a time.\n\n"
+     "  attune budgets\n"
+     "  attune budgets allocate\n"
+     "  attune budgets --at 2017-12-05 --json\n",
+     0, 1, command_budgets},
     {"report", "", "the whole as a report: report.html with pictures, report.json",
      "at from until out against json threads nice",
      "Both files and the screen tell the same figures; --out names the folder (default: here), "

@@ -2,6 +2,7 @@
 /* The commands `decide` and `why-not`: what to do for a customer, and what stopped the rest. */
 #include <math.h>
 
+#include "cli/budget_lines.h"
 #include "cli/contact_list.h"
 #include "cli/deciding.h"
 #include "cli/job.h"
@@ -16,6 +17,7 @@ static void print_rank(struct engine *engine, const struct decision *decision, u
     const struct treatment_trace ranked = decision_ranked(decision, rank), *trace = &ranked;
     struct text placement = decision_placement(decision, rank);
     char weight[48] = "", lever[48] = "", value[48], cost[48], priority[48];
+    char charge[48], budgets[80] = "";
     struct buffer line;
     if (fabs(trace->weight - 1) > 1e-9)
         snprintf(weight, sizeof weight, " × weight %.4g", trace->weight);
@@ -28,9 +30,14 @@ static void print_rank(struct engine *engine, const struct decision *decision, u
     if (status == STATUS_OK) treatment_words(engine_customer_data(engine), trace->treatment, &line);
     if (status == STATUS_OK && placement.length > 0)
         status = buffer_format(&line, " at %.*s", TEXT_ARG(placement));
+    if (fabs(trace->budget_price) > 1e-9) {
+        amount_words(playbook, fabs(trace->budget_price), charge);
+        snprintf(budgets, sizeof budgets, " %s budgets %s", trace->budget_price > 0 ? "−" : "+",
+                 charge);
+    }
     if (status == STATUS_OK)
-        status = buffer_format(&line, ": propensity %.3f × value %s%s%s − cost %s = priority %s",
-                               trace->propensity, value, weight, lever, cost, priority);
+        status = buffer_format(&line, ": propensity %.3f × value %s%s%s − cost %s%s = priority %s",
+                               trace->propensity, value, weight, lever, cost, budgets, priority);
     if (status == STATUS_OK && trace->send_after_ms != 0)
         status = buffer_format(&line, "; to be sent from %s on",
                                cli_when(playbook, trace->send_after_ms));
@@ -198,6 +205,7 @@ struct everybody {
     struct decision_recorder *recorder; /* NULL with --dry-run */
     struct contact_list list;           /* with --list, as is list_out */
     struct cli_out list_out;
+    struct budget_version budgets; /* where the playbook has budgets */
 };
 
 struct deciding {
@@ -213,8 +221,11 @@ static enum status decide_each(void *context, struct work *work, struct error *e
     struct cli *cli = deciding->cli;
     struct engine_view *view = deciding->view;
     struct everybody *all = deciding->all;
+    enum status status = STATUS_OK;
+    if (view->data->playbook->budget_count > 0)
+        status = budgets_allocate(view, all->recorder != NULL, work, &all->budgets, error);
     view->work = work;
-    enum status status = engine_view_walk(view, error);
+    if (status == STATUS_OK) status = engine_view_walk(view, error);
     while (status == STATUS_OK && (status = engine_view_next(view, error)) == STATUS_OK) {
         write_decision(cli, view, all->out.file);
         funnel_add(&all->funnel, view->decision);
@@ -247,11 +258,16 @@ static enum status tell_all(const struct cli *cli, const struct engine_view *vie
         json_member_count(writer, "recorded_before",
                           all->recorder ? decision_recorder_known(all->recorder) : 0);
         if (cli->list != NULL) contact_list_write_json(&all->list, cli->list, writer);
+        if (all->budgets.count > 0)
+            budget_lines_write_json(view->data->playbook, view->t_ms, view->budgets.used,
+                                    &all->budgets, writer);
         return cli_json_end(&json, stdout) == EXIT_OK ? STATUS_OK : STATUS_NO_MEMORY;
     }
     printf("Wrote %s. Customers with a treatment left after each stage:\n", cli->out);
     funnel_print(&all->funnel);
     if (cli->list != NULL) contact_list_print(&all->list, cli->list);
+    if (all->budgets.count > 0)
+        budget_lines_print(view->data->playbook, view->t_ms, view->budgets.used, &all->budgets);
     if (all->recorder != NULL)
         printf("Recorded as events: %s\n",
                cli_counted(decision_recorder_recorded(all->recorder), "decision"));

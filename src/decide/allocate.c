@@ -10,7 +10,9 @@
 #define LIMITS      ALLOCATE_LIMITS_MAX
 #define GAP_DEFAULT 5e-4
 #define ROUNDS_MAX  12
-#define SHRINK      .25 /* tau, from one round to the next */
+#define SHRINK      .25  /* tau, from one round to the next */
+#define DEMAND_OFF  .01  /* of a limit, by the prices alone */
+#define STANDS      1e-6 /* of the bound: a round that lowers it by less will not help */
 #define SMALL       4096u
 #define MIDDLE      65536u
 
@@ -138,9 +140,23 @@ static enum status look(struct allocate_dual *dual, uint32_t *choice, struct all
     return STATUS_OK;
 }
 
+/* Do customers want about what there is, under the prices alone? Where prices decide, and no
+ * choice is handed out, that matters more than the gap, which the repair makes small. */
+static bool demand_is_met(const struct allocate_dual *dual, const struct allocation *out) {
+    for (uint32_t k = 0; k < dual->problem->limit_count; k++) {
+        bool is_minimum = dual->problem->limits[k].is_minimum;
+        double amount = dual->amount[k], off = out->demand[k] - amount;
+        double allowed = DEMAND_OFF * amount + dual->use_scale[k];
+        bool too_much = off > allowed && !(is_minimum && dual->prices.y[k] <= 0);
+        bool too_little = off < -allowed && (is_minimum || dual->prices.y[k] > 0);
+        if (too_much || too_little) return false;
+    }
+    return true;
+}
+
 static enum status solve(struct allocate_dual *dual, double gap, uint32_t *choice,
                          struct allocation *out, struct error *error) {
-    double tau;
+    double tau, before = INFINITY;
     out->rounds = 0;
     memset(dual->prices.y, 0, sizeof dual->prices.y);
     enum status status = warm_up(dual, &tau, error);
@@ -148,7 +164,10 @@ static enum status solve(struct allocate_dual *dual, double gap, uint32_t *choic
         status = allocate_dual_descend(dual, tau, 1, error);
         if (tau > .02 * dual->worth_scale) continue;
         if (status == STATUS_OK) status = look(dual, choice, out);
-        if (status == STATUS_OK && out->gap <= gap) break;
+        if (status != STATUS_OK || out->gap > gap) continue;
+        bool stands = before - out->bound <= STANDS * fabs(out->bound);
+        if (!dual->problem->for_prices || stands || demand_is_met(dual, out)) break;
+        before = out->bound;
     }
     return status;
 }

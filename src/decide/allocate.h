@@ -30,6 +30,10 @@
  * A minimum that can't be met, alone or within the other limits, is met as far as it can be, and
  * told in short_by. A maximum is never broken.
  *
+ * Whoever hands out the prices and not the choice should let no two customers have the same values:
+ * where many are equal, all or none of them want what is scarce. With for_prices the steps go on
+ * until the demand under the prices is within a hundredth of each limit, or no step helps.
+ *
  * The result is a pure function of the problem, the same on any machine with the same exp and log.
  * Threads: any; a call is one thread's and starts no other. Below a second per million offers. */
 #ifndef DECIDE_ALLOCATE_H
@@ -64,6 +68,7 @@ struct allocate_problem {
     const uint16_t *kind; /* by offer */
     const float *value;   /* by offer */
     const float *own;     /* by offer; NULL where by_own is */
+    bool for_prices;      /* the prices are handed out, and not the choice */
 };
 
 struct allocation {

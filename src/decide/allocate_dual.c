@@ -299,7 +299,8 @@ static uint32_t free_limits(const struct allocate_dual *dual, const struct slope
 }
 
 /* The step with this damping, no longer than `reach` times the length of each limit. Returns what
- * it changes to the first order: below 0, or 0 where there is no step. */
+ * it changes to the first order: below 0, 0 where there is no step, NAN where it needs more
+ * damping. */
 static double step(struct allocate_dual *dual, const struct slope *at, double damping, double reach,
                    const double from[LIMITS]) {
     double matrix[LIMITS][LIMITS], by[LIMITS], longest_part = 1, change = 0;
@@ -309,10 +310,10 @@ static double step(struct allocate_dual *dual, const struct slope *at, double da
         uint32_t k = which[i];
         double unit = dual->use_scale[k] * dual->use_scale[k] / dual->worth_scale;
         for (uint32_t j = 0; j <= i; j++) matrix[i][j] = at->hessian[k][which[j]];
-        matrix[i][i] += damping * matrix[i][i] + 1e-13 * customers * unit;
+        matrix[i][i] += damping * matrix[i][i] + (damping + 1e-13) * customers * unit;
         by[i] = -at->gradient[k];
     }
-    if (!solve(count, matrix, by)) return 0;
+    if (!solve(count, matrix, by)) return NAN;
     for (uint32_t i = 0; i < count; i++) {
         double length = reach * dual->worth_scale / dual->use_scale[which[i]];
         if (fabs(by[i]) / length > longest_part) longest_part = fabs(by[i]) / length;
@@ -348,7 +349,7 @@ static enum status try_steps(struct allocate_dual *dual, double tau, uint32_t ev
                 *at = next;
                 return STATUS_OK;
             }
-        } else if (change <= 0 && i > 0) {
+        } else if (change <= 0) {
             break;
         }
         memcpy(dual->prices.y, from, sizeof from);

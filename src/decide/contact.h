@@ -34,6 +34,7 @@ struct message_symbols { /* nothing but symbols: others look through all of them
     uint32_t messages, send_after, treatment_set, because, trait, with;
     uint32_t basis, in_force, position, rates, rates_at, rates_position, context, count, held;
     uint32_t proposed, visitor, choice;
+    uint32_t budget_prices, budget, price, left;
 };
 enum status message_symbols_add(struct symbols *symbols, struct message_symbols *out) MUST_USE;
 
@@ -48,6 +49,7 @@ struct contact {
     bool names_none; /* the event names no treatment: an order, a complaint */
     bool impression; /* in an inbound channel */
     bool pending;    /* it was decided, and no receipt has come yet */
+    bool withheld;   /* by the holdout: it counts, and was not sent */
 };
 /* A bit a hash of a treatment's key; a treatment whose bit is clear is in no series. */
 #define CONTACT_BITS 1024u
@@ -96,7 +98,8 @@ struct contact_history { /* belongs to one thread */
     uint32_t slot_bits;
     uint64_t *left_out; /* hashes of the ids of decisions that were left out */
     size_t left_out_count, left_out_capacity;
-    bool cut; /* rows at and before cut_ms are missing */
+    bool for_budgets; /* read all messages, whether or not a policy counts them */
+    bool cut;         /* rows at and before cut_ms are missing */
     int64_t cut_ms;
 };
 enum status contact_history_init(struct contact_history *history,

@@ -64,6 +64,10 @@ enum status message_symbols_add(struct symbols *symbols, struct message_symbols 
         {"proposed", &out->proposed},
         {"visitor", &out->visitor},
         {"choice", &out->choice},
+        {"budget_prices", &out->budget_prices},
+        {"budget", &out->budget},
+        {"price", &out->price},
+        {"left", &out->left},
     };
     enum status status = STATUS_OK;
     for (size_t i = 0; i < sizeof added / sizeof *added && status == STATUS_OK; i++)
@@ -386,6 +390,7 @@ static bool contact_of(const struct gathering *gathering, const struct contact_m
         .impression = messaging->inbound,
         /* Where no receipts come, handing over is the contact. */
         .pending = !told && !message->ghost && messaging->receipts,
+        .withheld = !told && message->ghost,
     };
     if (out->pending) out->until_ms = message->decided_ms + messaging->expires_ms;
     return out->until_ms > gathering->t_ms;
@@ -444,7 +449,8 @@ enum status contact_history_read(struct contact_history *history, const struct t
     history->cut = timeline->truncated;
     history->cut_ms = timeline->count > 0 ? timeline->time_ms[0] : t_ms;
     contact_cache_clear(history);
-    uint32_t end = has_limits(playbook) ? timeline_upper_bound(timeline, t_ms) : 0;
+    uint32_t end =
+        has_limits(playbook) || history->for_budgets ? timeline_upper_bound(timeline, t_ms) : 0;
     enum status status = STATUS_OK;
     for (uint32_t row = 0; row < end && status == STATUS_OK; row++) {
         if (timeline_known(timeline, row, t_ms)) status = add_row(&gathering, row);

@@ -47,6 +47,7 @@ enum status decider_create(struct decider **out, const struct customer_data *dat
     if (status == STATUS_OK) status = contact_history_init(&decider->history, data);
     if (status == STATUS_OK) status = make_room(decider);
     if (status == STATUS_OK) status = facts_create(&decider->facts, decider);
+    if (status == STATUS_OK) status = budgets_begin(decider);
     if (status == STATUS_OK)
         *out = decider;
     else
@@ -59,6 +60,7 @@ void decider_destroy(struct decider *decider) {
     if (decider->asked.context.length > 0) profile_say(decider->profile, NULL);
     asked_release(&decider->asked);
     facts_destroy(decider->facts);
+    budgets_end(decider);
     contact_history_release(&decider->history);
     arena_release(&decider->arena);
     packed_list_release(&decider->list);
@@ -133,6 +135,7 @@ void trace_stop(struct treatment_trace *trace, enum stage stage, const struct ve
     trace->bundle = verdict->bundle;
     trace->experiment = verdict->experiment;
     trace->arm = verdict->arm;
+    trace->budget = verdict->budget;
     trace->free_at_ms = verdict->free_at_ms;
 }
 
@@ -145,6 +148,7 @@ static struct treatment_trace trace_begin(const struct treatment *treatment) {
                                     .weight = NAN,
                                     .lever = NAN,
                                     .cost = NAN,
+                                    .budget_price = NAN,
                                     .priority = NAN};
 }
 
@@ -166,6 +170,7 @@ struct treatment_trace decision_trace_of(const struct decision *decision, uint32
         out.weight = price.weight;
         out.lever = price.lever;
         out.cost = price.cost;
+        out.budget_price = budget_scale(decision->customer) * price.charge;
         out.unknown = isnan(out.priority);
         out.send_after_ms = facts_send_after(decider->facts, route);
     }
@@ -324,6 +329,23 @@ static bool was_left_out(const struct contact_history *history, const struct dec
     return false;
 }
 
+void decider_gather(struct decider *decider) {
+    decider->gathers = true;
+}
+
+/* After a second look nothing is left out, so the decision is another one. */
+bool decision_is_repeat(const struct decision *decision) {
+    return was_left_out(&decision->decider->history, decision);
+}
+
+bool timeline_has_decisions_at(const struct timeline *timeline, int64_t t_ms) {
+    for (uint32_t row = timeline_upper_bound(timeline, t_ms);
+         row > 0 && timeline->time_ms[row - 1] == t_ms; row--) {
+        if (timeline->type[row - 1] == EVENT_DECISION_MADE) return true;
+    }
+    return false;
+}
+
 /* Decides. The same run again gives the same decision, as if the first had not been made. A
  * different decision that was made at the same moment counts like any other. */
 enum status decide_customer(struct decider *decider, const struct timeline *timeline, int64_t t_ms,
@@ -342,7 +364,7 @@ enum status decide_customer(struct decider *decider, const struct timeline *time
             holdout_draws(data->playbook, (struct customer_id){(uint32_t)decider->basis.visitor});
     status = decide_once(decider, timeline, false, out);
     if (status == STATUS_OK && !out->late && decider->history.left_out_count > 0 &&
-        !was_left_out(&decider->history, out))
+        !decider->gathers && !was_left_out(&decider->history, out))
         status = decide_once(decider, timeline, true, out);
     return status == STATUS_OK ? STATUS_OK
                                : error_set(error, status, "no memory to decide for a customer");

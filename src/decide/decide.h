@@ -4,13 +4,14 @@
  *   available → consent → eligible → applicable → suitable → contact policies → propensity →
  *   arbitration → placement
  *
- * priority = propensity × context weight × value × lever − cost, and *nothing* competes at 0
- * (docs/playbook.md). What stops a treatment is the first stage, in that order, that says no or
- * unknown; the trace tells which, and in words why. A holdout customer is decided for like any
- * other and what is marketing among the ranked is withheld. Contact limits and waits are read from
- * the timeline, so there is no counter that could be wrong. The candidates are the treatments as
- * known at t: a table of offers that is loaded later changes no earlier decision. Pure given the
- * profile's timeline: same (timeline, playbook, lookups, models, t) gives the same decision. */
+ * priority = propensity × context weight × value × lever − cost − what it takes of budgets at
+ * their prices (budgets.h), and *nothing* competes at 0 (docs/playbook.md). What stops a
+ * treatment is the first stage, in that order, that says no or unknown; the trace tells which,
+ * and in words why. A holdout customer is decided for like any other and what is marketing among
+ * the ranked is withheld. Contact limits and waits are read from the timeline, so there is no
+ * counter that could be wrong. The candidates are the treatments as known at t: a table of
+ * offers that is loaded later changes no earlier decision. Pure given the profile's timeline:
+ * same (timeline, playbook, lookups, models, prices of budgets, t) gives the same decision. */
 #ifndef DECIDE_DECIDE_H
 #define DECIDE_DECIDE_H
 
@@ -52,6 +53,7 @@ struct treatment_trace {
     enum stage stopped_at; /* STAGE_OFFERED where nothing stopped it */
     /* Value, cost: major units of the playbook's currency; NAN where not reached. */
     double propensity, value, weight, lever, cost, priority;
+    double budget_price; /* what it takes of budgets, at their prices; a minimum gives */
     /* How many past treatments of the action in this channel the propensity rests on, and the 95 %
      * interval that so many leave (choice_upper); NAN where not reached. */
     uint64_t past_treatments;
@@ -76,6 +78,8 @@ struct treatment_trace {
     /* Available: the arm of this experiment takes the action away; else NULL. */
     const struct experiment *experiment;
     const struct experiment_arm *arm;
+    /* Arbitration: it takes more than is left of this budget; NULL: that is not what stopped it. */
+    const struct budget_rule *budget;
 };
 
 /* The treatments that were judged, in playbook order: at most DECISION_TREATMENTS_MAX of those that
@@ -272,6 +276,13 @@ void decider_hold_as(struct decider *decider, const struct value *held);
  * Never 0. */
 uint64_t decision_trace_hash(const struct decision *decision);
 
+/* From now on decisions tell what could be offered as if nothing had been decided at that very t,
+ * also where what is found differs from what was decided. They must not be recorded. */
+void decider_gather(struct decider *decider);
+/* Is the latest decision one that the timeline has already, at this very t? */
+bool decision_is_repeat(const struct decision *decision);
+/* Has the timeline decisions of this very t? */
+bool timeline_has_decisions_at(const struct timeline *timeline, int64_t t_ms);
 /* `timeline`: as of t, by profile_request. The trace's treatments live as long as the data's
  * history of them. */
 enum status decide_customer(struct decider *decider, const struct timeline *timeline, int64_t t_ms,

@@ -3,6 +3,7 @@
 #ifndef DECIDE_DECIDE_INTERNAL_H
 #define DECIDE_DECIDE_INTERNAL_H
 
+#include "decide/budgets.h"
 #include "decide/contact.h"
 #include "decide/decide.h"
 
@@ -38,6 +39,7 @@ struct asked {
 };
 
 struct facts;
+struct budget_uses;
 struct decider {
     const struct customer_data *data;
     struct profile *profile;
@@ -67,6 +69,9 @@ struct decider {
     uint32_t held_count;
     size_t held_capacity;
     char choice_head[CHOICE_HEAD_BYTES];
+    struct budget_uses *budget_uses; /* NULL: the playbook has no budgets */
+    struct budget_prices budget_prices;
+    bool gathers;            /* decider_gather */
     struct packed_list list; /* scratch of decision_pack */
     struct buffer trace_text;
     struct value features[LEARN_FEATURES_MAX];
@@ -90,6 +95,7 @@ struct verdict {
     const struct bundle_rule *bundle;
     const struct experiment *experiment; /* STAGE_AVAILABLE: treatment_trace */
     const struct experiment_arm *arm;
+    const struct budget_rule *budget; /* STAGE_ARBITRATION: it takes more than is left of it */
 };
 /* Why a contact policy holds, in numbers, between `open` and `close`: "2 of 2, 1 of them pending
  * since 2026-03-07 09:00". Nothing for what is no policy that counts. */
@@ -98,6 +104,10 @@ enum status standing_words(const struct customer_data *data, const struct treatm
 /* "no consent to personalise is known", of what was stopped at STAGE_CONSENT. */
 enum status consent_words(const struct customer_data *data, const struct treatment_trace *trace,
                           struct buffer *out) MUST_USE;
+/* "the budget mail (at most 500 contacts a day on mail) has no more than 0 left", of what was
+ * stopped for it. */
+enum status budget_words(const struct decider *decider, const struct treatment_trace *trace,
+                         struct buffer *out) MUST_USE;
 /* What is not known of a treatment that stopped at "propensity": the chance of its goal, or what the
  * goal is worth. */
 const char *propensity_words(const struct treatment_trace *trace);
@@ -109,6 +119,11 @@ enum status placement_words(const struct decider *decider, const struct decision
  * *unknown: one of them is unknown. */
 enum status template_fill(struct decider *decider, const struct treatment *treatment,
                           struct text template, bool *unknown, struct buffer *out) MUST_USE;
+/* budgets.c: what routes take of budgets; at the beginning and the end of a decider. */
+enum status budgets_begin(struct decider *decider) MUST_USE;
+void budgets_end(struct decider *decider);
+/* The prices of the latest decision, as a list of records {budget, price, left}. */
+enum status budget_prices_pack(struct decider *decider, struct packed_writer *writer) MUST_USE;
 /* The verdict stops the treatment at this stage. */
 void trace_stop(struct treatment_trace *trace, enum stage stage, const struct verdict *verdict);
 /* Stages available … contact policies. The profile must stand at t with this treatment

@@ -39,6 +39,7 @@ struct route {
     struct price price;
     struct verdict removed; /* an arm of an experiment takes the action away: .experiment is set */
     double fixed_cost;      /* without what may be lost */
+    struct verdict spent;   /* .budget: what is left of it is too little; NULL: there is enough */
     bool value_of_base;     /* the goal's own value, where it has one, is that of its base */
 };
 
@@ -66,6 +67,7 @@ struct judging {
     uint16_t *bit;
     struct live_run *runs;
     uint32_t run_count;
+    double scale; /* of the prices of budgets, for this customer */
 };
 
 static const struct verdict unknown_verdict = {.unknown = true};
@@ -140,6 +142,12 @@ void facts_destroy(struct facts *facts) {
     memory_free(facts->conditions);
     memory_free(facts->routes);
     memory_free(facts);
+}
+
+void facts_charge(struct facts *facts, uint32_t route, double charge,
+                  const struct budget_rule *spent) {
+    facts->routes[route].price.charge = charge;
+    facts->routes[route].spent = (struct verdict){.budget = spent};
 }
 
 struct price facts_price(const struct facts *facts, uint32_t route) {
@@ -325,9 +333,13 @@ static enum status stop_alone(struct judging *judging, uint32_t place, enum stag
 
 static void price(struct judging *judging, const struct route *route, uint32_t place,
                   double propensity) {
+    if (route->spent.budget != NULL) {
+        stop(judging, place, STAGE_ARBITRATION, &route->spent);
+        return;
+    }
     const struct price *factors = &route->price;
-    double priority =
-        propensity * factors->weight * factors->value * factors->lever - factors->cost;
+    double priority = propensity * factors->weight * factors->value * factors->lever -
+                      factors->cost - judging->scale * factors->charge;
     judging->trace.verdict[place] = NULL;
     judging->trace.propensity[place] = propensity;
     judging->trace.priority[place] = priority;
@@ -438,6 +450,7 @@ static void stop_run(struct judging *judging, const struct live_run *run, enum s
 static void price_run(struct judging *judging, const struct route *route,
                       const struct live_run *run) {
     struct price factors = route->price;
+    double charge = judging->scale * factors.charge;
     struct decision_trace *trace = &judging->trace;
     double *propensity = trace->propensity + run->first, *priority = trace->priority + run->first;
     uint8_t *stage = trace->stage + run->first;
@@ -449,7 +462,8 @@ static void price_run(struct judging *judging, const struct route *route,
     memset(trace->verdict + run->first, 0, run->count * sizeof *trace->verdict);
     uint32_t count = run->count; /* the stores below may alias the run */
     for (uint32_t i = 0; i < count; i++)
-        priority[i] = propensity[i] * factors.weight * factors.value * factors.lever - factors.cost;
+        priority[i] =
+            propensity[i] * factors.weight * factors.value * factors.lever - factors.cost - charge;
     /* An unknown propensity makes the priority unknown, too. Nobody can guess which priorities are
      * above 0, so there is no branch. */
     for (uint32_t i = 0; i < count; i++) {
@@ -478,10 +492,12 @@ static enum status judge_contacts_of_run(struct judging *judging, const struct r
     bool counts_none = contact_route_counts_none(history, run->route);
     uint32_t alone = 0;
     enum status status = STATUS_OK;
-    if (route->contact.passes)
-        price_run(judging, route, run);
-    else
+    if (!route->contact.passes)
         stop_run(judging, run, STAGE_CONTACT_POLICY, &route->contact);
+    else if (route->spent.budget != NULL)
+        stop_run(judging, run, STAGE_ARBITRATION, &route->spent);
+    else
+        price_run(judging, route, run);
     for (uint32_t i = run->first; i < run->first + run->count && status == STATUS_OK; i++) {
         if (counts_none && !contact_has_gone_out(history, bit[i])) continue;
         alone++;
@@ -624,6 +640,7 @@ enum status facts_judge(struct decider *decider, const struct timeline *timeline
                               .facts = facts,
                               .timeline = timeline,
                               .decision = decision,
+                              .scale = budget_scale(decision->customer),
                               .treatments = decision->treatments->treatments};
     enum status status =
         live_at(&facts->live, &decider->history, decision->treatments, decision->t_ms);

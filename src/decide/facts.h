@@ -35,7 +35,12 @@ enum status facts_judge(struct decider *decider, const struct timeline *timeline
 /* What is the same for all treatments of a route. */
 struct price {
     double value, weight, lever, cost;
+    double charge; /* what it takes of budgets, at their prices */
 };
+/* From the next decision on; `spent` (NULL: none): a budget of which the route takes more than is
+ * left. */
+void facts_charge(struct facts *facts, uint32_t route, double charge,
+                  const struct budget_rule *spent);
 struct price facts_price(const struct facts *facts, uint32_t route);
 /* contact_route, and contact_bit of the key, by place of the latest trace. */
 const uint32_t *facts_routes(const struct facts *facts);

@@ -279,6 +279,8 @@ enum status decision_pack(struct decider *decider, const struct decision *decisi
     if (status == STATUS_OK && decider->has_basis)
         status = add_basis(decider, decision, writer, list);
     if (status == STATUS_OK) status = add_held(decider, writer, list);
+    if (status == STATUS_OK && decider->budget_uses != NULL)
+        status = budget_prices_pack(decider, writer);
     if (status == STATUS_OK && decider->model_names.length > 0) {
         status = packed_add(writer, PROPERTY_MODEL, value_text(decider->model_names));
     }

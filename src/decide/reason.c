@@ -209,6 +209,14 @@ static enum status value_words(const struct decider *decider, const struct treat
         say(&words, TEXT(" "));
         say(&words, text_from(currency));
     }
+    if (trace->budget_price > 0 || trace->budget_price < 0) {
+        say(&words,
+            trace->budget_price > 0 ? TEXT("; budgets ask ") : TEXT("; a minimum gives it "));
+        say_number(&words, fabs(trace->budget_price), 2);
+        say(&words, TEXT(" "));
+        say(&words, text_from(currency));
+        say(&words, trace->budget_price > 0 ? TEXT(" for it") : TEXT(""));
+    }
     return words.status;
 }
 
@@ -316,6 +324,15 @@ const char *propensity_words(const struct treatment_trace *trace) {
                  "in the playbook's currency";
 }
 
+enum status budget_words(const struct decider *decider, const struct treatment_trace *trace,
+                         struct buffer *out) {
+    const struct playbook *playbook = decider->data->playbook;
+    const struct budget_rule *budget = trace->budget;
+    double left = decider->budget_prices.left[budget - playbook->budgets];
+    return buffer_format(out, "the budget %.*s (%.*s) has no more than %.6g left",
+                         TEXT_ARG(budget->name), TEXT_ARG(budget->text), left > 0 ? left : 0);
+}
+
 /* Of the treatments that were stopped, the one that came furthest tells why there is nothing to
  * offer. */
 static enum status nothing_words(struct decider *decider, const struct decision *decision,
@@ -336,11 +353,20 @@ static enum status nothing_words(struct decider *decider, const struct decision 
     switch (furthest->stopped_at) {
     case STAGE_AVAILABLE: return append(out, TEXT(" is not available now, nor is any other."));
     case STAGE_ARBITRATION:
-        return buffer_format(
+        if (furthest->budget != NULL) {
+            status = buffer_append_text(out, TEXT(" came closest, but "));
+            if (status == STATUS_OK) status = budget_words(decider, furthest, out);
+            return status == STATUS_OK ? append(out, TEXT(".")) : status;
+        }
+        status = buffer_format(
             out,
             " came closest, but the expected value of its goal is %.2f, less than its cost of "
-            "%.2f.",
-            furthest->priority + furthest->cost, furthest->cost);
+            "%.2f",
+            furthest->priority + furthest->cost + furthest->budget_price, furthest->cost);
+        if (status == STATUS_OK && furthest->budget_price > 0)
+            status =
+                buffer_format(out, " and the %.2f that budgets ask for it", furthest->budget_price);
+        return status == STATUS_OK ? append(out, TEXT(".")) : status;
     case STAGE_CONTACT_POLICY: {
         char until[32];
         time_format_local(furthest->free_at_ms, decider->data->playbook->zone, until);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
+#include <stdio.h>
 
 #include "decide/decide_internal.h"
 
@@ -140,6 +141,28 @@ static enum status placed_words(const struct decider *decider, const struct deci
     return status == STATUS_OK ? buffer_append_text(out, TEXT(".")) : status;
 }
 
+static enum status arbitration_words(const struct decider *decider,
+                                     const struct treatment_trace *trace, const char *value,
+                                     const char *cost, struct buffer *out) {
+    char charge[48], also[96] = "";
+    enum status status = STATUS_OK;
+    if (trace->budget != NULL) {
+        status = buffer_append_text(out, TEXT("; "));
+        if (status == STATUS_OK) status = budget_words(decider, trace, out);
+        if (status != STATUS_OK) return status;
+        return buffer_append_text(out, trace->budget->period == BUDGET_PER_TOTAL
+                                           ? TEXT(". From when on: not by time alone.")
+                                           : TEXT(". From when on: its next period."));
+    }
+    amount_words(decider->data->playbook, trace->budget_price, charge);
+    if (trace->budget_price > 0)
+        snprintf(also, sizeof also, " and what budgets ask for it, %s", charge);
+    return buffer_format(out,
+                         "; chance %.1f %% × value %s is below its cost %s%s, so *nothing* wins. "
+                         "From when on: not by time alone.",
+                         100 * trace->propensity, value, cost, also);
+}
+
 static enum status when_words(const struct decider *decider, const struct decision *decision,
                               const struct treatment_trace *trace, int64_t free_at_ms,
                               struct buffer *out) {
@@ -159,11 +182,7 @@ static enum status when_words(const struct decider *decider, const struct decisi
                                       : "; not before the customer agrees.");
     }
     case STAGE_PROPENSITY: return buffer_format(out, "; %s.", propensity_words(trace));
-    case STAGE_ARBITRATION:
-        return buffer_format(out,
-                             "; chance %.1f %% × value %s is below its cost %s, so *nothing* wins. "
-                             "From when on: not by time alone.",
-                             100 * trace->propensity, value, cost);
+    case STAGE_ARBITRATION: return arbitration_words(decider, trace, value, cost, out);
     case STAGE_PLACEMENT: return placed_words(decider, decision, trace, priority, out);
     default: break;
     }

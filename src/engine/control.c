@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "engine/budgets.h"
 #include "engine/engine_internal.h"
 
 /* INGEST_FIELDS_MAX columns, or as many paths, and INGEST_READING_ANY. */
@@ -92,6 +93,45 @@ static enum status apply_row_key(struct engine *engine, struct json_node root) {
     return readings_set_key(engine, source, hash);
 }
 
+static double number_member(struct json_node root, const char *key) {
+    struct json_node node;
+    if (!json_get(root, text_from(key), &node)) return 0;
+    return json_type(node) == JSON_NUMBER ? json_number(node) : 0;
+}
+
+static bool read_line(struct json_node node, struct budget_line *line) {
+    struct text name = text_member(node, "name");
+    if (name.length == 0 || name.length >= sizeof line->name) return false;
+    memcpy(line->name, name.at, name.length);
+    line->price = number_member(node, "price");
+    line->amount = number_member(node, "amount");
+    line->used = number_member(node, "used");
+    line->spent = number_member(node, "spent");
+    line->short_by = number_member(node, "short_by");
+    return true;
+}
+
+static enum status apply_budgets(struct engine *engine, struct json_node root) {
+    struct budget_version version = {
+        .at_ms = integer_member(root, "at_ms"),
+        .value = number_member(root, "value"),
+        .bound = number_member(root, "bound"),
+        .gap = number_member(root, "gap"),
+        .customers = (uint64_t)integer_member(root, "customers"),
+        .served = (uint64_t)integer_member(root, "served"),
+    };
+    struct json_node list;
+    if (!json_get(root, TEXT("budgets"), &list) || json_type(list) != JSON_ARRAY)
+        return STATUS_CORRUPT;
+    struct json_iterator iterator = json_begin(list);
+    while (json_next(&iterator)) {
+        if (version.count == BUDGETS_MAX ||
+            !read_line(iterator.node, &version.lines[version.count++]))
+            return STATUS_CORRUPT;
+    }
+    return budgets_note_version(engine->budgets, &version);
+}
+
 enum status control_apply(struct engine *engine, struct text bytes, struct error *error) {
     if (engine->json == NULL) {
         enum status status = json_parser_create(&engine->json, CONTROL_BYTES_MAX);
@@ -106,6 +146,7 @@ enum status control_apply(struct engine *engine, struct text bytes, struct error
     if (text_equal(kind, TEXT("model"))) return apply_model(engine, root, true);
     if (text_equal(kind, TEXT("challenger"))) return apply_model(engine, root, false);
     if (text_equal(kind, TEXT("reading"))) return apply_reading(engine, root);
+    if (text_equal(kind, TEXT("budgets"))) return apply_budgets(engine, root);
     if (text_equal(kind, TEXT("row_key"))) return apply_row_key(engine, root);
     return error_set(error, STATUS_VERSION,
                      "the log holds a control record \"%.*s\" that this program does not know; a "
@@ -199,5 +240,31 @@ enum status control_row_key(struct buffer *out, struct text source, uint64_t key
     json_write_key(&writer, "source");
     json_write_text(&writer, source);
     write_hash(&writer, "names_rows", key_of_rows);
+    return end(&writer);
+}
+
+enum status control_budgets(struct buffer *out, const struct budget_version *version) {
+    struct json_writer writer;
+    begin(&writer, out, "budgets");
+    json_member_integer(&writer, "at_ms", version->at_ms);
+    json_member_number(&writer, "value", version->value);
+    json_member_number(&writer, "bound", version->bound);
+    json_member_number(&writer, "gap", version->gap);
+    json_member_count(&writer, "customers", version->customers);
+    json_member_count(&writer, "served", version->served);
+    json_write_key(&writer, "budgets");
+    json_write_array_begin(&writer);
+    for (uint32_t i = 0; i < version->count; i++) {
+        const struct budget_line *line = &version->lines[i];
+        json_write_object_begin(&writer);
+        json_member_string(&writer, "name", line->name);
+        json_member_number(&writer, "price", line->price);
+        json_member_number(&writer, "amount", line->amount);
+        json_member_number(&writer, "used", line->used);
+        json_member_number(&writer, "spent", line->spent);
+        json_member_number(&writer, "short_by", line->short_by);
+        json_write_object_end(&writer);
+    }
+    json_write_array_end(&writer);
     return end(&writer);
 }

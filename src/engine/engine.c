@@ -126,6 +126,7 @@ static enum status open_once(struct engine **out, const struct engine_options *o
     enum status status = row_frame_create(&engine->frame);
     if (status == STATUS_OK) status = applier_create(&engine->applier, &applier);
     if (status == STATUS_OK) status = rates_create(&engine->rates, engine);
+    if (status == STATUS_OK) status = budgets_create(&engine->budgets, engine);
     if (status == STATUS_OK) status = engine_view_pool_create(&engine->pool);
     if (status == STATUS_OK) status = past_create(&engine->past, engine);
     if (status == STATUS_OK && strlen(options->directory) + 64 > PATH_BYTES_MAX)
@@ -174,6 +175,7 @@ void engine_close(struct engine *engine) {
     if (engine == NULL) return;
     applier_destroy(engine->applier);
     rates_destroy(engine->rates);
+    budgets_destroy(engine->budgets);
     engine_view_pool_destroy(engine->pool);
     past_destroy(engine->past);
     in_force_drop(engine->own);

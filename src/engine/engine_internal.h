@@ -89,6 +89,7 @@ struct engine {
     struct named_model *models; /* by name, in order of first sight */
     size_t model_count, model_capacity;
     struct rates *rates;
+    struct budgets *budgets; /* budgets.h */
     struct engine_view_pool *pool;
     struct past *past;        /* past.h */
     struct json_parser *json; /* for control records */
@@ -134,6 +135,8 @@ enum status control_model(struct buffer *out, const char *name,
                           const struct model_fact *fact) MUST_USE;
 enum status control_reading(struct buffer *out, struct text source,
                             const struct ingest_reading *reading) MUST_USE;
+struct budget_version;
+enum status control_budgets(struct buffer *out, const struct budget_version *version) MUST_USE;
 enum status control_row_key(struct buffer *out, struct text source, uint64_t key_of_rows) MUST_USE;
 
 /* ---- readings ---- */

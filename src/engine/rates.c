@@ -8,6 +8,7 @@
 #include "base/log_line.h"
 #include "base/memory.h"
 #include "base/thread.h"
+#include "engine/budgets.h"
 #include "engine/engine_internal.h"
 #include "measure/base_rates.h"
 
@@ -191,6 +192,9 @@ static void make_in_background(struct rates *rates) {
                  error.text[0] != '\0' ? error.text : status_name(status));
     rates_version_drop(version);
     in_force_drop(in_force);
+    pthread_mutex_unlock(&rates->lock);
+    budgets_recount(rates->engine, engine_now_ms(rates->engine), &rates->work);
+    pthread_mutex_lock(&rates->lock);
 }
 
 static void *background(void *context) {

@@ -91,6 +91,7 @@ static void read_all(struct reader *reader, const struct yaml_node *const *top) 
     placements_read(reader, top[TOP_PLACEMENTS]);
     bundles_read(reader, top[TOP_BUNDLES]);
     policies_read(reader, top[TOP_POLICIES]);
+    budgets_read(reader, top[TOP_BUDGETS]);
     lists_read(reader, top[TOP_DECIDE]);
     experiments_read(reader, top[TOP_EXPERIMENTS]);
 }

@@ -429,6 +429,29 @@ struct placement_rule {
     int64_t timeout_ms; /* the time in which it must be answered; 0: none */
     struct place place;
 };
+/* What the treatments of all customers together may take, or must have at least. */
+#define BUDGETS_MAX 32
+enum budget_kind {
+    BUDGET_COST,     /* money, in the playbook's currency */
+    BUDGET_CONTACTS, /* messages */
+    BUDGET_HOURS,    /* of agents */
+    BUDGET_STOCK,    /* pieces of an offer */
+    BUDGET_AT_LEAST  /* treatments: a minimum, which has to be met; all others are maxima */
+};
+enum budget_period { BUDGET_PER_TOTAL, BUDGET_PER_DAY, BUDGET_PER_WEEK, BUDGET_PER_MONTH };
+struct budget_rule {
+    struct text name;
+    enum budget_kind kind;
+    enum budget_period period;
+    double amount;   /* COST: major units of the playbook's currency; HOURS: hours; else a count */
+    int64_t each_ms; /* HOURS: what one treatment takes */
+    const uint32_t *channels; /* SYMBOL_CHANNEL; none: any */
+    uint32_t channel_count;
+    const uint32_t *actions; /* indexes, those of groups too, ascending; none: any */
+    uint32_t action_count;
+    struct text text; /* as a person reads it: "at most 500 USD a month on email" */
+    struct place place;
+};
 /* Which actions may stand beside each other in one decision, over all its placements. */
 enum bundle_kind { BUNDLE_ONLY_WITH, BUNDLE_NEVER_WITH };
 struct bundle_rule {
@@ -583,6 +606,8 @@ struct playbook {
     uint32_t messaging_count;
     const struct placement_rule *placements;
     uint32_t placement_count;
+    const struct budget_rule *budgets;
+    uint32_t budget_count;
     const struct bundle_rule *bundles;
     uint32_t bundle_count;
     const struct context_rule *context; /* the order is that of context.NAME's index */
@@ -642,6 +667,22 @@ uint32_t playbook_context_find(const struct playbook *playbook, struct text name
 /* May the action in this channel (one of its own) stand at the placement? */
 bool placement_takes(const struct playbook *playbook, const struct placement_rule *placement,
                      uint32_t action, const struct channel_rule *channel);
+/* Is the budget about treatments of this action in this channel? */
+bool budget_is_about(const struct playbook *playbook, const struct budget_rule *budget,
+                     const struct action *action, uint32_t channel);
+/* What one of them takes of it, in the budget's unit; 0 where it is about others. A cost that is in
+ * no currency, or not in the playbook's, is no number that a playbook could load with. */
+double budget_use(const struct playbook *playbook, const struct budget_rule *budget,
+                  const struct action *action, uint32_t channel);
+/* The period that has t, in the playbook's zone: weeks begin on Monday. [from, until). */
+struct budget_span {
+    int64_t from_ms, until_ms; /* in all: TIME_ALWAYS, TIME_NEVER */
+};
+struct budget_span budget_span_at(const struct playbook *playbook, const struct budget_rule *budget,
+                                  int64_t t_ms);
+/* "contacts"; empty for money. "day"; "total" in all. */
+struct text budget_unit(const struct budget_rule *budget);
+struct text budget_period_name(enum budget_period period);
 /* Does the rule speak of the action: is it one of `only:`, `never:`; of `with:`? */
 bool bundle_is_of(const struct bundle_rule *bundle, uint32_t action);
 bool bundle_is_with(const struct bundle_rule *bundle, uint32_t action);

@@ -50,6 +50,7 @@ bool action_channel_read(struct reader *reader, const struct yaml_node *node, ui
  * which names actions. */
 void placements_begin(struct reader *reader, const struct yaml_node *node);
 void placements_read(struct reader *reader, const struct yaml_node *node);
+void budgets_read(struct reader *reader, const struct yaml_node *node);
 void bundles_read(struct reader *reader, const struct yaml_node *node);
 void lifetimes_read(struct reader *reader, const struct yaml_node *node);
 /* Refuses a lifetime model with the name of a model: their files would have one name. */

@@ -50,6 +50,7 @@ SAMPLES = {
                "decide --all --at 2017-12-05 --dry-run --out decisions.ndjson --list mail.csv",
                "decide --all --at 2017-12-05 --out decisions.ndjson"],
     "why-not": ["why-not household:1029 mail_campaign --at 2017-12-05"],
+    "budgets": ["budgets --at 2017-12-05", "budgets allocate --at 2017-12-05"],
     "report": ["report --at 2017-12-05 --from 2017-10-01 --until 2018-01-01 --out report",
                "report --at 2017-12-05 --from 2017-10-01 --until 2018-01-01 --out report --against theirs.csv"],
     "results": ["results --at 2018-03-01 $(attune decide --all --playbook trial.yaml --at 2017-12-05 --out decisions.csv >/dev/null)",

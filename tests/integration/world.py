@@ -68,6 +68,7 @@ context: { aisle: text }
 policies:
   - { at_most: 2, in: 30d, channel: mail }
   - { after: Treatment Delivered, of: same treatment, wait: 180d }
+budgets: { letters: { contacts: 5000, per: month, channels: [mail] }, seen: { at_least: 1, per: month } }
 holdout: { share: 5%, salt: grocer }
 decide: { lists: { mail: { household: household, spent: spend_365d } } }
 """

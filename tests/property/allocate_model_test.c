@@ -46,9 +46,9 @@ static void make(struct random *random, uint32_t customers, uint32_t offers, uin
         }
     }
     made.first[customers] = at;
-    made.problem =
-        (struct allocate_problem){limits,    made.limits, KINDS,     made.fixed, made.by_own,
-                                  customers, made.first,  made.kind, made.value, made.own};
+    made.problem = (struct allocate_problem){limits,      made.limits, KINDS,      made.fixed,
+                                             made.by_own, customers,   made.first, made.kind,
+                                             made.value,  made.own,    false};
 }
 
 /* Adds up a choice anew; returns its value, NAN where it breaks a maximum. *missing: what it lacks

@@ -60,7 +60,7 @@ enum status engine_view_renew(struct engine_view *view, int64_t t_ms, struct err
     enum status status = STATUS_OK;
     view->t_ms = t_ms;
     view->at_position = POSITION_NOW;
-    view->has_asked = false;
+    view->has_asked = view->budgets.ready = false;
     unpin(view);
     if (view->is_past || !in_force_is_current(view->in_force)) {
         let_go(view);
@@ -257,8 +257,7 @@ enum status engine_view_ask(struct engine_view *view, const struct decision_ask 
 }
 
 static enum status decide(struct engine_view *view, struct error *error) {
-    enum status status =
-        decide_customer(view->decider, &view->timeline, view->t_ms, view->decision, error);
+    enum status status = budgets_decide(view, error);
     return status == STATUS_OK ? timeline_source_check(view->reader->source, error) : status;
 }
 
@@ -347,6 +346,7 @@ enum status engine_view_go_back(struct engine_view *view, const struct engine_vi
     decider_use_bases(view->decider, view->rates->bases);
     decider_name_models(view->decider, past->models);
     decider_hold_as(view->decider, &view->past_held);
+    decider_use_prices(view->decider, &past->prices);
     decider_watch(view->decider, NULL, NULL);
     return decider_name_basis(view->decider, &past->basis, error);
 }

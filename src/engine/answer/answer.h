@@ -15,6 +15,7 @@
 #define ENGINE_ANSWER_ANSWER_H
 
 #include "base/json.h"
+#include "engine/budgets.h"
 #include "engine/engine.h"
 
 enum engine_view_kind {
@@ -58,6 +59,7 @@ struct engine_view {
     struct decision_ask ask;      /* its texts are borrowed; the context is `kept` */
     int64_t timeout_ms;           /* the shortest of the placements that are asked for; 0: none */
     struct buffer kept, left_out; /* of the context: engine_view_ask */
+    struct view_budgets budgets;  /* engine/budgets.h */
     bool is_past;                 /* engine_view_go_back */
     struct value past_held;
     struct timeline timeline; /* of the latest customer; valid until the next call */
@@ -103,7 +105,8 @@ struct engine_view_past {
     struct rates_version *rates;
     struct text models; /* as the record has them */
     struct decision_basis basis;
-    struct value held; /* what was held, as the record has it */
+    struct value held;           /* what was held, as the record has it */
+    struct budget_prices prices; /* and what budgets cost, and had left */
     int64_t t_ms;
 };
 enum status engine_view_go_back(struct engine_view *view, const struct engine_view_past *past,

@@ -82,6 +82,9 @@ static void write_trace_members(struct json_writer *writer, const struct symbols
     json_member_number(writer, "propensity", trace->propensity);
     json_member_number(writer, "value", trace->value);
     json_member_number(writer, "cost", trace->cost);
+    json_member_number(writer, "budget_price", trace->budget_price);
+    json_member_text_or_null(writer, "budget",
+                             trace->budget != NULL ? trace->budget->name : (struct text){0});
     json_member_number(writer, "priority", trace->priority);
     json_member_time_or_null(writer, "send_after", trace->send_after_ms);
 }

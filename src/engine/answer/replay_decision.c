@@ -292,6 +292,7 @@ enum status decision_replay(struct engine_view *view, const struct decision_reco
         return STATUS_OK;
     }
     const struct customer_data *data = &past.in_force->data;
+    budget_prices_read(data, record->packed, &past.prices);
     out->customer = data->customer_of_persona(data->context, record->persona,
                                               (struct as_of){record->t_ms, past.basis.position});
     if (past.basis.visitor != 0) out->customer.value = ID_NONE; /* nobody was known */

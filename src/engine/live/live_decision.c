@@ -275,6 +275,7 @@ static enum status conclude(struct live_pending *pending, struct engine_view *vi
         status = make_visitors_token(pending, view, identifiers);
     if (status == STATUS_OK) status = keep_proposed(pending, view, proposed, &records);
     if (status != STATUS_OK) return status;
+    if (records) budgets_takes_of(view, &pending->takes);
     answer = (struct live_answer){.t_ms = view->t_ms, .is_recorded = records};
     decision_id_text(view->decision->id, answer.id);
     fill_slots(view, &answer);
@@ -295,6 +296,7 @@ enum status live_decide_by(struct live_pending *pending, struct engine_view *vie
     pending->in_force = view->in_force->hash;
     pending->position = view->reader->source->ops->position(view->reader);
     pending->is_again = pending->waits = false;
+    pending->takes.playbook = 0;
     pending->token[0] = '\0';
     event_batch_clear(&pending->batch);
     if (customer.value == ID_NONE)

@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 
+#include "engine/budgets.h"
 #include "engine/engine_internal.h"
 #include "engine/live/live_decision.h"
 #include "engine/live/live_outcome.h"
@@ -46,6 +47,7 @@ struct live_pending {
     uint64_t position;                  /* what was looked at: rows below it, … */
     uint64_t in_force;                  /* … what was in force, … */
     uint64_t holds;                     /* … and the changes of the quarantine by then */
+    struct budget_takes takes;          /* of what is recorded */
     bool is_new;                        /* a persona is made of the identifiers first */
     bool is_new_customer;
     bool is_again;

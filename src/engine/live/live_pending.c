@@ -115,6 +115,7 @@ enum status live_pending_take(struct live_pending **out, struct engine *engine,
     pending->began_seconds = clock_monotonic_seconds();
     pending->late_seconds = 0;
     pending->position = pending->in_force = pending->holds = 0;
+    pending->takes.playbook = 0;
     pending->is_new = pending->is_new_customer = pending->is_again = false;
     pending->waits = pending->is_answered = false;
     pending->token[0] = '\0';

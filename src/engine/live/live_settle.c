@@ -54,10 +54,10 @@ static enum status find_or_begin(struct live_pending *pending, struct engine_vie
 
 /* ---- settling ---- */
 
-/* The applier never waits for base rates: after another playbook was put in force, whoever asks
- * next measures them in a thread of their own. */
+/* The applier never waits for base rates, nor for a count of what budgets have left: after another
+ * playbook was put in force, whoever asks next has them measured in a thread of their own. */
 static enum status check_rates(const struct engine_view *view, struct error *error) {
-    if (view->in_force->rates != NULL) return STATUS_OK;
+    if (view->in_force->rates != NULL && budgets_are_counted(view)) return STATUS_OK;
     return error_set(error, STATUS_BUSY,
                      "another playbook was put in force while this was decided: ask again");
 }
@@ -93,7 +93,8 @@ enum status live_settle(struct engine *engine, struct change *change, const stru
             return error_set(error, STATUS_NOT_FOUND,
                              "the customer was erased while this was decided");
         if (settled_has(settled, customer)) return STATUS_EXISTS;
-        if (!has_moved(engine, pending, customer)) return STATUS_OK;
+        if (!has_moved(engine, pending, customer) && budgets_take(engine, &pending->takes, false))
+            return STATUS_OK;
     }
     int64_t t_ms = pending->ask.t_ms != 0 ? pending->ask.t_ms : live_now_ms(engine);
     enum status status = engine_view_take(engine, ENGINE_VIEW_DECIDING, t_ms, &view, error);
@@ -104,6 +105,7 @@ enum status live_settle(struct engine *engine, struct change *change, const stru
     if (status == STATUS_OK && customer.value != ID_NONE && settled_has(settled, customer))
         status = STATUS_EXISTS;
     if (status == STATUS_OK) status = decide_again(pending, view, customer, error);
+    if (status == STATUS_OK) (void)budgets_take(engine, &pending->takes, true);
     engine_view_give(view);
     return status;
 }

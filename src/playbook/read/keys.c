@@ -14,7 +14,7 @@ static const char *const top_names[TOP_COUNT] = {
     [TOP_EVENTS] = "events", [TOP_SOURCES] = "sources", [TOP_TRAITS] = "traits", [TOP_SCENARIOS] = "scenarios",
     [TOP_LANDMARKS] = "landmarks", [TOP_GOALS] = "goals", [TOP_MODELS] = "models", [TOP_LEVERS] = "levers",
     [TOP_ACTIONS] = "actions", [TOP_POLICIES] = "policies", [TOP_HOLDOUT] = "holdout", [TOP_DECIDE] = "decide",
-    [TOP_CHANNELS] = "channels", [TOP_PLACEMENTS] = "placements", [TOP_BUNDLES] = "bundles",
+    [TOP_CHANNELS] = "channels", [TOP_PLACEMENTS] = "placements", [TOP_BUNDLES] = "bundles", [TOP_BUDGETS] = "budgets",
     [TOP_CONTEXT] = "context", [TOP_BOTS] = "bots", [TOP_EXPLORE] = "explore", [TOP_LIFETIME] = "lifetime",
     [TOP_EXPERIMENTS] = "experiments", [TOP_GROUPS] = "groups", [TOP_ISSUES] = "issues",
 };
@@ -193,6 +193,15 @@ static const char *const placement_names[PLACEMENT_COUNT] = {
 };
 KEY_SET(placement, "a placement");
 
+static const char *const budget_names[BUDGET_KEY_COUNT] = {
+    [BUDGET_KEY_COST] = "cost",         [BUDGET_KEY_CONTACTS] = "contacts",
+    [BUDGET_KEY_HOURS] = "hours",       [BUDGET_KEY_STOCK] = "stock",
+    [BUDGET_KEY_AT_LEAST] = "at_least", [BUDGET_KEY_PER] = "per",
+    [BUDGET_KEY_EACH] = "each",         [BUDGET_KEY_CHANNELS] = "channels",
+    [BUDGET_KEY_ACTIONS] = "actions",   [BUDGET_KEY_GROUPS] = "groups",
+};
+KEY_SET(budget, "a budget");
+
 static const char *const bundle_names[BUNDLE_COUNT] = {
     [BUNDLE_ONLY] = "only", [BUNDLE_NEVER] = "never", [BUNDLE_WITH] = "with",
 };
@@ -201,12 +210,12 @@ KEY_SET(bundle, "a bundle");
 /* clang-format on */
 
 const struct key_set *const playbook_key_sets[] = {
-    &top_keys,      &customer_keys,      &identifier_keys, &consent_keys,   &relation_keys,
-    &visits_keys,   &source_keys,        &trait_keys,      &scenario_keys,  &landmarks_keys,
-    &goal_keys,     &model_keys,         &levers_keys,     &action_keys,    &channel_keys,
-    &policy_keys,   &holdout_keys,       &decide_keys,     &messaging_keys, &placement_keys,
-    &bundle_keys,   &customer_zone_keys, &signature_keys,  &explore_keys,   &explore_off_keys,
-    &lifetime_keys, &level_keys,         &lever_keys,      &loss_keys,      &experiment_keys,
-    &arm_keys,      &online_keys,
+    &budget_keys,      &top_keys,      &customer_keys,      &identifier_keys, &consent_keys,
+    &relation_keys,    &visits_keys,   &source_keys,        &trait_keys,      &scenario_keys,
+    &landmarks_keys,   &goal_keys,     &model_keys,         &levers_keys,     &action_keys,
+    &channel_keys,     &policy_keys,   &holdout_keys,       &decide_keys,     &messaging_keys,
+    &placement_keys,   &bundle_keys,   &customer_zone_keys, &signature_keys,  &explore_keys,
+    &explore_off_keys, &lifetime_keys, &level_keys,         &lever_keys,      &loss_keys,
+    &experiment_keys,  &arm_keys,      &online_keys,
 };
 const uint32_t playbook_key_set_count = sizeof playbook_key_sets / sizeof *playbook_key_sets;

@@ -41,6 +41,7 @@ enum top_key {
     TOP_CHANNELS,
     TOP_PLACEMENTS,
     TOP_BUNDLES,
+    TOP_BUDGETS,
     TOP_CONTEXT,
     TOP_BOTS,
     TOP_EXPLORE,
@@ -192,6 +193,19 @@ enum placement_key {
     PLACEMENT_COUNT
 };
 enum bundle_key { BUNDLE_ONLY, BUNDLE_NEVER, BUNDLE_WITH, BUNDLE_COUNT };
+enum budget_key {
+    BUDGET_KEY_COST,
+    BUDGET_KEY_CONTACTS,
+    BUDGET_KEY_HOURS,
+    BUDGET_KEY_STOCK,
+    BUDGET_KEY_AT_LEAST,
+    BUDGET_KEY_PER,
+    BUDGET_KEY_EACH,
+    BUDGET_KEY_CHANNELS,
+    BUDGET_KEY_ACTIONS,
+    BUDGET_KEY_GROUPS,
+    BUDGET_KEY_COUNT
+};
 enum policy_key {
     POLICY_KEY_AT_MOST,
     POLICY_KEY_IN,
@@ -256,6 +270,7 @@ enum messaging_key {
     MESSAGING_COUNT
 };
 
+extern const struct key_set budget_keys;
 extern const struct key_set top_keys, customer_keys, identifier_keys, consent_keys, relation_keys,
     visits_keys, source_keys, trait_keys, scenario_keys, landmarks_keys, goal_keys, model_keys,
     levers_keys, action_keys, channel_keys, policy_keys, holdout_keys, decide_keys, messaging_keys,

@@ -2,6 +2,7 @@
 /* Reads where decisions are asked for, what may stand beside each other, and what is shown. */
 #include "playbook/playbook_internal.h"
 #include "playbook/treatment/placements.h"
+#include "playbook/treatment/budgets.h"
 
 #define PLACEMENTS_MAX     256
 #define BUNDLES_MAX        1000
@@ -104,22 +105,22 @@ static bool has_index(const uint32_t *indexes, uint32_t count, uint32_t wanted) 
 
 /* ---- placements ---- */
 
-static void read_placement_channels(struct reader *reader, const struct yaml_node *node,
-                                    struct placement_rule *placement) {
+void channel_list_read(struct reader *reader, const struct yaml_node *node, const uint32_t **out,
+                       uint32_t *count) {
     if (!reader_is_list(reader, node, "channels")) return;
     uint32_t *channels = reader_alloc(reader, node->count, sizeof *channels);
     for (uint32_t i = 0; channels != NULL && i < node->count; i++) {
         uint32_t channel;
         if (!action_channel_read(reader, node->items[i], &channel)) continue;
-        if (has_index(channels, placement->channel_count, channel)) {
+        if (has_index(channels, *count, channel)) {
             reader_error(reader, node_place(node->items[i]),
                          "channel %.*s stands here twice: leave one out",
                          TEXT_ARG(node->items[i]->text));
             continue;
         }
-        channels[placement->channel_count++] = channel;
+        channels[(*count)++] = channel;
     }
-    placement->channels = channels;
+    *out = channels;
 }
 
 static void mark_list(struct reader *reader, const struct yaml_node *node, const char *what,
@@ -129,13 +130,13 @@ static void mark_list(struct reader *reader, const struct yaml_node *node, const
         (void)actions_mark(reader, node->items[i], !groups, groups, marks);
 }
 
-static void read_placement_actions(struct reader *reader, const struct yaml_node *const *values,
-                                   struct placement_rule *placement) {
+void action_lists_read(struct reader *reader, const struct yaml_node *actions,
+                       const struct yaml_node *groups, const uint32_t **out, uint32_t *count) {
     bool *marks = reader_alloc(reader, reader->playbook->action_count + 1u, sizeof *marks);
     if (marks == NULL) return;
-    mark_list(reader, values[PLACEMENT_ACTIONS], "actions", false, marks);
-    mark_list(reader, values[PLACEMENT_GROUPS], "groups", true, marks);
-    placement->actions = marked(reader, marks, &placement->action_count);
+    mark_list(reader, actions, "actions", false, marks);
+    mark_list(reader, groups, "groups", true, marks);
+    *out = marked(reader, marks, count);
 }
 
 static void read_placement(struct reader *reader, const struct yaml_node *key,
@@ -151,9 +152,11 @@ static void read_placement(struct reader *reader, const struct yaml_node *key,
         (void)reader_count(reader, values[PLACEMENT_SLOTS], "slots", 1, PLACEMENT_SLOTS_MAX,
                            &placement->slots);
     if (values[PLACEMENT_CHANNELS])
-        read_placement_channels(reader, values[PLACEMENT_CHANNELS], placement);
+        channel_list_read(reader, values[PLACEMENT_CHANNELS], &placement->channels,
+                          &placement->channel_count);
     if (values[PLACEMENT_ACTIONS] || values[PLACEMENT_GROUPS])
-        read_placement_actions(reader, values, placement);
+        action_lists_read(reader, values[PLACEMENT_ACTIONS], values[PLACEMENT_GROUPS],
+                          &placement->actions, &placement->action_count);
     placement->only_named =
         !values[PLACEMENT_CHANNELS] && !values[PLACEMENT_ACTIONS] && !values[PLACEMENT_GROUPS];
     if (values[PLACEMENT_FALLBACK])

@@ -148,7 +148,10 @@ struct looking {
 static enum status look(void *context, struct work *work, struct error *error) {
     struct looking *looking = context;
     struct engine_view *view = looking->view;
-    if (looking->allocates) return budgets_allocate(view, true, work, &looking->version, error);
+    if (looking->allocates) {
+        enum status found = budgets_allocate(view, work, &looking->version, error);
+        return found == STATUS_OK ? budgets_keep(view->engine, &looking->version, error) : found;
+    }
     view->work = work;
     enum status status = budgets_count(view, error);
     view->work = NULL;

@@ -223,7 +223,7 @@ static enum status decide_each(void *context, struct work *work, struct error *e
     struct everybody *all = deciding->all;
     enum status status = STATUS_OK;
     if (view->data->playbook->budget_count > 0)
-        status = budgets_allocate(view, all->recorder != NULL, work, &all->budgets, error);
+        status = budgets_allocate(view, work, &all->budgets, error);
     view->work = work;
     if (status == STATUS_OK) status = engine_view_walk(view, error);
     while (status == STATUS_OK && (status = engine_view_next(view, error)) == STATUS_OK) {
@@ -315,6 +315,8 @@ static enum status decide_all(struct cli *cli, struct engine_view *view, struct 
     if (status == STATUS_OK) status = cli_job(cli, "deciding", decide_each, &deciding, error);
     if (status == STATUS_OK) status = cli_out_whole(&all.out, error);
     if (status == STATUS_OK && cli->list != NULL) status = cli_out_whole(&all.list_out, error);
+    if (status == STATUS_OK && all.recorder != NULL && all.budgets.count > 0)
+        status = budgets_keep(view->engine, &all.budgets, error);
     if (status == STATUS_OK && all.recorder != NULL)
         status = record_all(all.recorder, &all.out, &all.funnel, error);
     status = cli_out_finish(&all.out, status, error);

@@ -85,6 +85,20 @@ double budget_scale(struct customer_id customer) {
     return 1 + SPREAD * ((double)(hash >> 11) * 0x1p-52 - 1);
 }
 
+double budget_paced_price(const struct playbook *playbook, const struct budget_rule *budget,
+                          const struct budget_start *start, double used, int64_t t_ms) {
+    struct budget_span span = budget_span_at(playbook, budget, t_ms);
+    bool is_minimum = budget->kind == BUDGET_AT_LEAST, is_new = start->at_ms < span.from_ms;
+    int64_t from_ms = is_new ? span.from_ms : start->at_ms;
+    double before = is_new ? 0 : start->used, left = budget->amount - before;
+    if (budget->period == BUDGET_PER_TOTAL || !(left > 0) || t_ms <= from_ms) return start->price;
+    double part = (double)(t_ms - from_ms) / (double)(span.until_ms - from_ms);
+    double steepness = fabs(start->price) > 0 ? 2 * fabs(start->price) : .2 * start->worth;
+    double price = start->price + steepness / left * (used - before - part * left);
+    bool wrong_sign = is_minimum ? price > 0 : price < 0;
+    return wrong_sign ? 0 : price;
+}
+
 void budget_prices_clear(struct budget_prices *prices) {
     for (uint32_t k = 0; k < BUDGETS_MAX; k++) {
         prices->price[k] = 0;

@@ -31,6 +31,19 @@ struct budget_prices {
 };
 /* What the customer sees of a price: a factor between .999 and 1.001. */
 double budget_scale(struct customer_id customer);
+/* How a budget stood when its price was found, and what its best use was worth. */
+struct budget_start {
+    int64_t at_ms;
+    double price, used; /* in the period of at_ms */
+    double worth;       /* expected value by unit of what the best use takes; 0: it takes nothing */
+};
+/* The price at t of a budget that is spent in the course of its period, where `used` is used by
+ * now: price + η (used − B), never of the other sign. B is what an even use of what was left then
+ * would have used by t. η is so large that half of what was left, spent too early, doubles the
+ * price; of a budget that cost nothing it is a fifth of its worth by what was left. Without a
+ * period there is no pace, and the price stays. */
+double budget_paced_price(const struct playbook *playbook, const struct budget_rule *budget,
+                          const struct budget_start *start, double used, int64_t t_ms);
 /* All of them for nothing, and enough. */
 void budget_prices_clear(struct budget_prices *prices);
 /* From the next decision on; copied. Until it is told, budgets cost nothing and never end. */

@@ -87,23 +87,36 @@ bool budgets_version_at(struct engine *engine, int64_t t_ms, struct budget_versi
     return found != NULL;
 }
 
-/* By the names of the playbook's budgets. */
-static void find_prices(struct engine_view *view, struct budget_prices *prices) {
-    const struct playbook *playbook = view->data->playbook;
-    struct budget_version version;
-    budget_prices_clear(prices);
-    if (!budgets_version_at(view->engine, view->t_ms, &version)) return;
-    for (uint32_t k = 0; k < playbook->budget_count; k++) {
-        const struct budget_rule *budget = &playbook->budgets[k];
-        for (uint32_t i = 0; i < version.count; i++) {
-            if (text_equal(budget->name, text_from(version.lines[i].name)))
-                prices->price[k] = version.lines[i].price;
-        }
-    }
+static struct budget_start start_of(const struct budget_version *version,
+                                    const struct budget_line *line) {
+    return (struct budget_start){.at_ms = version->at_ms,
+                                 .price = line->price,
+                                 .used = line->used,
+                                 .worth = line->spent > 0 ? version->value / line->spent : 0};
 }
 
 static bool stays(const struct engine_view *view) {
     return view->kind != ENGINE_VIEW_ONCE;
+}
+
+/* By the names of the playbook's budgets. Where decisions come one by one, what is used too early
+ * gets dearer, and what is used too late cheaper. */
+static void find_prices(struct engine_view *view, struct view_budgets *own) {
+    const struct playbook *playbook = view->data->playbook;
+    struct budget_version version;
+    budget_prices_clear(&own->prices);
+    if (!budgets_version_at(view->engine, view->t_ms, &version)) return;
+    for (uint32_t k = 0; k < playbook->budget_count; k++) {
+        const struct budget_rule *budget = &playbook->budgets[k];
+        for (uint32_t i = 0; i < version.count; i++) {
+            const struct budget_line *line = &version.lines[i];
+            struct budget_start start = start_of(&version, line);
+            if (!text_equal(budget->name, text_from(line->name))) continue;
+            own->prices.price[k] =
+                stays(view) ? budget_paced_price(playbook, budget, &start, own->used[k], view->t_ms)
+                            : line->price;
+        }
+    }
 }
 
 /* ---- walks ---- */
@@ -277,7 +290,7 @@ enum status budgets_count(struct engine_view *view, struct error *error) {
     if (view->data->playbook->budget_count == 0 || own->ready) return STATUS_OK;
     enum status status = count_used(view, own->used, error);
     if (status != STATUS_OK) return status;
-    find_prices(view, &own->prices);
+    find_prices(view, own);
     own->ready = true;
     return STATUS_OK;
 }
@@ -329,7 +342,7 @@ enum status budgets_decide(struct engine_view *view, struct error *error) {
     if (!stays(view)) return decide_once(view, error);
     enum status status = read_ledger(view, error);
     if (status != STATUS_OK) return status;
-    find_prices(view, &view->budgets.prices);
+    find_prices(view, &view->budgets);
     return decide_with(view, nothing, error);
 }
 
@@ -387,7 +400,7 @@ static enum status put_in_force(struct engine *engine, void *context, struct err
     return status;
 }
 
-enum status budgets_allocate(struct engine_view *view, bool records, struct work *work,
+enum status budgets_allocate(struct engine_view *view, struct work *work,
                              struct budget_version *out, struct error *error) {
     const struct playbook *playbook = view->data->playbook;
     struct view_budgets *own = &view->budgets;
@@ -406,8 +419,6 @@ enum status budgets_allocate(struct engine_view *view, bool records, struct work
         status = gather(&apart, offers, used, own->used, &out->customers, error);
     if (status == STATUS_OK) status = budget_offers_allocate(offers, used, work, &found, error);
     if (status == STATUS_OK) fill(playbook, &found, used, out);
-    if (status == STATUS_OK && records)
-        status = applier_call(view->engine->applier, put_in_force, out, error);
     budget_prices_clear(&own->prices);
     for (uint32_t k = 0; k < out->count; k++) own->prices.price[k] = out->lines[k].price;
     own->ready = status == STATUS_OK;
@@ -415,4 +426,9 @@ enum status budgets_allocate(struct engine_view *view, bool records, struct work
     budget_offers_destroy(offers);
     engine_view_close(&apart);
     return status;
+}
+
+enum status budgets_keep(struct engine *engine, struct budget_version *version,
+                         struct error *error) {
+    return applier_call(engine->applier, put_in_force, version, error);
 }

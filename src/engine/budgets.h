@@ -12,6 +12,10 @@
  * (decide/allocate.h). They are found by the names of the budgets, so they outlive a playbook that
  * is edited. A restart finds them in the log.
  *
+ * In a process that stays, where customers come one by one, the price of a budget with a period is
+ * kept online: it rises where more is used than an even use would have used by now, and falls where
+ * less is (budget_paced_price).
+ *
  * What is used is counted from the timelines (decide/budgets.h), which takes a walk over everybody.
  * A command counts once, as of its t, and adds what it decides itself. A process that stays counts
  * at its first decision and each time that base rates are measured anew; between, the applier adds
@@ -69,9 +73,12 @@ bool budgets_version_at(struct engine *engine, int64_t t_ms, struct budget_versi
  * everybody, which `view->work` counts and ends. */
 enum status budgets_count(struct engine_view *view, struct error *error) MUST_USE;
 /* Allocates as of the view's t: *out is what is found, and the view decides by its prices from now
- * on. Where `records`, it becomes a version. */
-enum status budgets_allocate(struct engine_view *view, bool records, struct work *work,
+ * on. Nothing is written. */
+enum status budgets_allocate(struct engine_view *view, struct work *work,
                              struct budget_version *out, struct error *error) MUST_USE;
+/* It becomes a version: durable on return, and later decisions go by it. */
+enum status budgets_keep(struct engine *engine, struct budget_version *version,
+                         struct error *error) MUST_USE;
 /* decide_customer of a view, by the prices and what is left; adds what the decision took, where the
  * view is a command's.
  *

@@ -458,6 +458,21 @@ static const char page_playbook[] =
     "policies:\n"
     "  - { at_most: 1, in: 3d, of: same treatment, channel: web }\n";
 
+static int set_up_budget(void **state) {
+    static struct shop shop;
+    char text[8192];
+    shop_init(&shop);
+    write_files(&shop);
+    snprintf(text, sizeof text, "%s", shop_playbook);
+    replace(text, "within: 5d, value: revenue", "within: 5d");
+    replace(text, "model: order, title", "starting_propensity: 20%, title");
+    replace(text, "policies:", "budgets: { last: { stock: 1, actions: [letter] } }\npolicies:");
+    shop_file(&shop, "playbook.yaml", text);
+    shop_open(&shop, "playbook.yaml");
+    shop_load(&shop, NULL);
+    *state = &shop;
+    return 0;
+}
 static int set_up_page(void **state) {
     static struct shop shop;
     shop_init(&shop);
@@ -606,6 +621,42 @@ static void test_of_two_at_once_the_second_counts_the_first(void **state) {
     assert_int_equal(shop_count(shop, "Decision Made"), 3);
 }
 
+/* Both are asked for while there is one left, and both proposals take it. */
+static enum status hold_for_two(struct engine *engine, void *context, struct error *error) {
+    static const char *const names[] = {"email:ann@a.example", "email:bob@b.example"};
+    struct gate *gate = context;
+    (void)engine;
+    for (int i = 0; i < 2; i++) {
+        struct live_ask ask = *gate->ask;
+        ask.caller = &gate->decided[i];
+        ask.customer = text_from(names[i]);
+        enum status status = live_decide(gate->shop->engine, &ask, error);
+        if (status != STATUS_OK) return status;
+    }
+    return STATUS_OK;
+}
+
+static void test_of_two_customers_one_gets_the_last_piece(void **state) {
+    struct shop *shop = *state;
+    struct reply decided[2] = {{0}, {0}}, ignored;
+    struct error error = {0};
+    struct live_stats stats;
+    const struct live_ask wanted = {.records = true, .render = take, .answered = note};
+    struct gate gate = {.shop = shop, .decided = decided, .ask = &wanted};
+    ask(shop, "ann@a.example", false, &ignored); /* a dry run takes nothing */
+    assert_int_equal(applier_call(engine_applier(shop->engine), hold_for_two, &gate, &error),
+                     STATUS_OK);
+    ask(shop, "bob@b.example", true, &ignored); /* behind both */
+    assert_int_equal(decided[0].slots, 1);
+    assert_int_equal(decided[1].slots, 0);
+    assert_int_equal(decided[1].renders, 2);
+    assert_int_equal(ignored.slots, 0);
+    live_stats(shop->engine, &stats);
+    assert_true(stats.changed >= 1);
+    assert_int_equal(replay(shop, decided[0].id), REPLAY_EQUAL);
+    assert_int_equal(replay(shop, decided[1].id), REPLAY_EQUAL);
+}
+
 static void test_two_at_once_get_one_sticky_decision(void **state) {
     struct shop *shop = *state;
     struct reply decided[2] = {{0}, {0}}, ignored;
@@ -657,6 +708,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_without_memory_nothing_is_answered, set_up,
                                         shop_tear_down),
         cmocka_unit_test_setup_teardown(test_a_token_begins_a_customer, set_up, shop_tear_down),
+        cmocka_unit_test_setup_teardown(test_of_two_customers_one_gets_the_last_piece,
+                                        set_up_budget, shop_tear_down),
         cmocka_unit_test(test_a_token_restores_what_the_power_took),
         cmocka_unit_test_setup_teardown(test_of_two_at_once_the_second_counts_the_first, set_up,
                                         shop_tear_down),

@@ -196,6 +196,7 @@ int command_unmerge(struct cli *cli);
 int command_traits(struct cli *cli);
 int command_scenarios(struct cli *cli);
 int command_train(struct cli *cli);
+int command_learn(struct cli *cli);
 int command_models(struct cli *cli);
 int command_promote(struct cli *cli);
 int command_evaluate(struct cli *cli);

@@ -87,6 +87,17 @@ const struct command cli_commands[] = {
      "  attune train shop --until 2017-10-01   the lifetime model\n"
      "  attune train redeem --until 2017-10-01 --challenger additive\n",
      0, 1, command_train},
+    {"learn", "[MODEL]", "let a model in force learn on what has matured since",
+     "until json threads nice",
+     "A trained model learns the treatments whose goals have matured since it last learnt, yeses "
+     "and noes together, in the order in which they matured. Where the answer of an earlier one "
+     "has "
+     "changed, because an outcome came late or was undone, it is learnt once more. The result is a "
+     "version of its own, in force at once; attune promote goes back. Without MODEL all models in "
+     "force learn on. A server does the same by itself for a model with online: { every: 10m }.\n\n"
+     "  attune learn redeem\n"
+     "  attune learn redeem --until 2017-11-01 --json\n",
+     0, 1, command_learn},
     {"models", "[MODEL]", "every version of a model: how it was made, and which is in force",
      "json",
      "A version keeps its number and its file for ever, so that a recorded decision can be made "

@@ -13,6 +13,7 @@
 #include "server/audit/audit.h"
 #include "server/http/daemon.h"
 #include "server/lane.h"
+#include "server/learning.h"
 #include "server/log.h"
 #include "server/metrics/metrics.h"
 #include "server/reload/reload.h"
@@ -48,6 +49,8 @@ static enum status open_all(struct server *server, struct error *error) {
     if (status == STATUS_OK) status = feed_create(&server->feed);
     if (status == STATUS_OK)
         status = audit_open(&server->audit, file_system_os(), directory, error);
+    if (status == STATUS_OK)
+        status = learning_create(&server->learning, server->engine, server->log);
     if (status != STATUS_OK) return status;
     health_measure(server);
     if (server->options.run_command != NULL)
@@ -136,6 +139,7 @@ void server_destroy(struct server *server) {
     if (server->reload != NULL) reload_refuse(server);
     control_close(server->control);
     lane_destroy(server->lane);
+    learning_destroy(server->learning);
     engine_live_settle(server->live);
     /* Completes all that was accepted, so that deferred calls are answered. */
     if (server->engine != NULL) engine_close(server->engine);

@@ -27,6 +27,7 @@ struct server {
     struct engine_live *live;
     struct http *http;
     struct lane *lane;
+    struct learning *learning;
     struct control *control; /* NULL: no commands are taken */
     struct reload *reload;
     struct server_log *log;

@@ -95,6 +95,7 @@ void counts_write_json(const struct trainer_counts *counts, struct json_writer *
                    {"not_matured", counts->open},
                    {"without_end", counts->endless},
                    {"told_again", counts->again},
+                   {"learnt_before", counts->learnt},
                    {"themselves_the_goal", counts->itself},
                    {"of_claims", counts->of_claims},
                    {"coinciding", counts->coinciding},

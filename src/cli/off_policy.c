@@ -111,9 +111,12 @@ static void print_parts(const struct decision_log *log) {
     cli_table_init(&table, "part" CLI_OFF_POLICY_HEADINGS);
     for (uint32_t i = 0; i < log->part_count; i++) {
         cli_table_cell(&table, "%s %.*s", log->parts[i].column, TEXT_ARG(log->parts[i].value));
-        cli_off_policy_row(&table, &log->parts[i].result, log->drawn);
+        cli_off_policy_row(&table, &log->parts[i].result, log->parts[i].drawn);
     }
     cli_table_print(&table);
+    if (log->parts_left_out > 0)
+        cli_wrap_format(0, "%s further, of fewer decisions, left out.",
+                        cli_counted(log->parts_left_out, "part"));
 }
 
 static void print_log(const char *path, const struct decision_log *log) {
@@ -219,6 +222,7 @@ static int write_log(const char *path, const struct decision_log *log) {
         json_member_null(writer, "customers");
     json_member_count(writer, "actions", log->actions);
     json_member_count(writer, "actions_left_out", log->actions_left_out);
+    json_member_count(writer, "parts_left_out", log->parts_left_out);
     json_member_count(writer, "drawn", log->drawn);
     write_refused(writer, log);
     json_write_key(writer, "policies");
@@ -236,7 +240,7 @@ static int write_log(const char *path, const struct decision_log *log) {
         json_write_object_begin(writer);
         json_member_string(writer, "column", log->parts[i].column);
         json_member_text(writer, "value", log->parts[i].value);
-        cli_off_policy_write(writer, &log->parts[i].result, log->drawn);
+        cli_off_policy_write(writer, &log->parts[i].result, log->parts[i].drawn);
         json_write_object_end(writer);
     }
     json_write_array_end(writer);

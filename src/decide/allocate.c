@@ -18,15 +18,19 @@
 
 /* ---- the problem ---- */
 
+/* 0, or a number with which sums, squares and quotients are numbers, too. */
+static bool is_good(double number) {
+    return number == 0 || (number >= ALLOCATE_SMALLEST && number <= ALLOCATE_LARGEST);
+}
+
 static bool uses_are_good(const struct allocate_problem *problem) {
     size_t count = (size_t)problem->kind_count * problem->limit_count;
     for (size_t i = 0; i < count; i++) {
-        if (!(problem->fixed[i] >= 0) || isinf(problem->fixed[i])) return false;
-        if (problem->own != NULL && (!(problem->by_own[i] >= 0) || isinf(problem->by_own[i])))
-            return false;
+        if (!is_good(problem->fixed[i])) return false;
+        if (problem->own != NULL && !is_good(problem->by_own[i])) return false;
     }
     for (uint32_t k = 0; k < problem->limit_count; k++) {
-        if (!(problem->limits[k].amount >= 0) || isinf(problem->limits[k].amount)) return false;
+        if (!is_good(problem->limits[k].amount)) return false;
     }
     return true;
 }
@@ -55,7 +59,8 @@ static enum status check(const struct allocate_problem *problem, struct error *e
     if (!uses_are_good(problem) || !offers_are_good(problem))
         return error_set(error, STATUS_INVALID,
                          "what is to be allocated has an amount, a value or a use that is below 0, "
-                         "infinite or unknown");
+                         "infinite or unknown, or an amount or a use that is neither 0 nor from "
+                         "1e-30 to 1e30");
     return STATUS_OK;
 }
 
@@ -186,6 +191,13 @@ static bool lower_to_met(struct allocate_dual *dual, const struct allocation *ou
 
 static void finish(const struct allocate_dual *dual, struct allocation *out) {
     const struct allocate_problem *problem = dual->problem;
+    bool met = true;
+    for (uint32_t k = 0; k < problem->limit_count; k++)
+        met = met && !allocate_breaks(dual, k, out->spent[k]);
+    if (met && out->bound < out->value) { /* by rounding alone: D is a bound of this choice */
+        out->bound = out->value;
+        out->gap = 0;
+    }
     for (uint32_t k = 0; k < problem->limit_count; k++) {
         double missing = problem->limits[k].amount - out->spent[k];
         bool is_short =

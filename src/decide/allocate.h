@@ -28,7 +28,9 @@
  * gain from it. Equal ones go in an order that their index scrambles, not in that of the customers.
  *
  * A minimum that can't be met, alone or within the other limits, is met as far as it can be, and
- * told in short_by. A maximum is never broken.
+ * told in short_by. So is one for which the repair finds no room, though there may be some: where
+ * single offers take a large part of a limit, to find it is a knapsack problem. A maximum is never
+ * broken.
  *
  * Whoever hands out the prices and not the choice should let no two customers have the same values:
  * where many are equal, all or none of them want what is scarce. With for_prices the steps go on
@@ -45,17 +47,20 @@
 #define ALLOCATE_LIMITS_MAX 32
 #define ALLOCATE_KINDS_MAX  65536
 #define ALLOCATE_NOTHING    UINT32_MAX
+/* Amounts and uses are 0 or in this range, so that sums and quotients of them are numbers. */
+#define ALLOCATE_SMALLEST 1e-30
+#define ALLOCATE_LARGEST  1e30
 
 struct allocate_limit {
-    double amount;   /* B_k: finite and >= 0, in the limit's own unit */
+    double amount;   /* B_k: 0, or in the range above, in the limit's own unit */
     bool is_minimum; /* at least so much, rather than at most */
 };
 
 /* The offers of all customers, customer by customer. What an offer takes of limit k is
  * fixed[kind][k] + own × by_own[kind][k]: most of it is the same for all offers of a kind (a
  * treatment), and the rest goes with one number of the offer itself (a cost that falls only if it
- * is redeemed). All of it is >= 0 and finite. Values are finite; one below 0 is taken only for the
- * sake of a minimum. */
+ * is redeemed). `own` is >= 0 and finite; the rest is 0, or in the range above. Values are finite;
+ * one below 0 is taken only for the sake of a minimum. */
 struct allocate_problem {
     uint32_t limit_count;
     const struct allocate_limit *limits;

@@ -145,6 +145,43 @@ class Log(unittest.TestCase):
         judged = self.json(self.write(quiet))["policies"][0]
         self.assertEqual((self.estimates(judged)["SNIPS"]["value"], self.estimates(judged)["SNIPS"]["low"]), (0, None))
 
+    def test_numbers_beyond_any_log_are_refused(self):
+        rows, _, _ = self.made(6, 300)
+        columns = ["customer", "action", "probability", "reward", "new_probability"]
+        good = self.text(rows, columns)
+        bad = ["1,a,1e-320,1,.5", "1,a,1e-13,1,.5", "1,a,.5,1e308,.5", "1,a,.5,-2e15,.5", ",a,.5,1,.5", " ,a,.5,1,.5"]
+        answer = self.json(self.write(good + "\n".join(bad) + "\n"))
+        self.assertEqual(answer["policies"], self.json(self.write(good))["policies"])
+        self.assertEqual({row["cause"]: row["lines"] for row in answer["refused"]}, {
+            "the probability is below 1e-12": [302, 303], "the reward is beyond 1e15": [304, 305], "no customer": [306, 307]})
+
+    def test_a_quoted_cell_over_two_lines_is_no_two_rows(self):
+        answer = self.json(self.write("action,probability,reward\n" + '"x\ny",.5,1\n' * 3 + '"a ""b""",.5,0\n' + "a,.5,0\n" * 50))
+        self.assertEqual((answer["decisions"], answer["actions"]), (51, 2))
+        self.assertEqual(answer["refused"], [{"cause": "a quoted cell runs over the end of the line", "rows": 6, "lines": [2, 3, 4, 5, 6]}])
+
+    def test_a_column_that_stands_there_twice(self):
+        for head in ("action,probability,reward,reward", "action,reward,probability, action "):
+            self.assertIn("2 columns", self.ask(self.write(head + "\na,.5,1,0\n"), code=1).stderr)
+        self.assertEqual(self.json(self.write("action,probability,reward,x,x\na,.5,1,0,0\n"))["decisions"], 1)
+
+    def test_a_byte_order_mark(self):
+        rows, _, _ = self.made(7, 300)
+        text = self.text(rows, ["action", "probability", "reward"])
+        self.assertEqual(self.json(self.write(text))["policies"], self.json(self.write("\ufeff" + text))["policies"])
+
+    def test_parts_that_were_not_drawn_and_parts_left_out(self):
+        rows, _, _ = self.made(8)
+        for n, row in enumerate(rows):
+            row["segment"] = f"s{n % 25}"
+            if row["channel"] == "mail":  # always the best, and the other policy mostly the same
+                row["probability"], row["new_probability"] = 1, .9
+        answer = self.json(self.write(self.text(rows, list(rows[0]))))
+        parts = {part["value"]: part for part in answer["parts"]}
+        self.assertEqual((parts["mail"]["support"], parts["web"]["support"]), ("deterministic", "good"))
+        self.assertTrue(all(estimate["value"] is None for estimate in parts["mail"]["estimates"]))
+        self.assertEqual((len(parts), answer["parts_left_out"]), (22, 5))
+
     def test_files_that_are_no_log(self):
         for text, said in (("", "is empty"), ("action,reward\na,1\n", "has no column probability"), ("action,probability,reward\n", "no decision is left"),
                            ("action,probability,reward,new_action,new_probability\n", "both new_probability and new_action")):

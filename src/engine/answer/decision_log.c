@@ -39,12 +39,16 @@ const char *refused_row_text(enum refused_row cause) {
     static const char *const texts[REFUSED_ROWS] = {
         "no probability",
         "the probability is 0",
+        "the probability is below 1e-12",
         "the probability is over 1",
         "the probability can't be read",
         "the reward is no number",
+        "the reward is beyond 1e15",
         "no action",
+        "no customer",
         "the new probability is not from 0 to 1",
         "too few cells",
+        "a quoted cell runs over the end of the line",
     };
     return texts[cause];
 }
@@ -175,6 +179,18 @@ static enum status check_columns(const char *columns, struct error *error) {
     return STATUS_OK;
 }
 
+/* How many columns have the name; *at is the last of them, or UINT32_MAX. */
+static uint32_t find_column(const struct reading *reading, struct text name, uint32_t *at) {
+    uint32_t found = 0;
+    *at = UINT32_MAX;
+    for (uint32_t i = 0; i < reading->cell_count; i++) {
+        if (!text_equal(text_trim(reading->cells[i].text), name)) continue;
+        *at = i;
+        found++;
+    }
+    return found;
+}
+
 static enum status read_head(struct reading *reading, struct text line, const char *columns,
                              struct error *error) {
     enum status status = check_columns(columns, error);
@@ -182,11 +198,13 @@ static enum status read_head(struct reading *reading, struct text line, const ch
     for (int c = 0; c < LOG_COLUMNS && status == STATUS_OK; c++) {
         struct text name = called(columns, column_names[c]);
         bool is_renamed = !text_equal(name, text_from(column_names[c]));
-        reading->at[c] = UINT32_MAX;
-        for (uint32_t i = 0; i < reading->cell_count; i++) {
-            if (text_equal(text_trim(reading->cells[i].text), name)) reading->at[c] = i;
-        }
-        if (reading->at[c] == UINT32_MAX && (c < LOG_NEEDED || is_renamed))
+        uint32_t found = find_column(reading, name, &reading->at[c]);
+        if (found > 1)
+            status = error_set(error, STATUS_INVALID,
+                               "%s:1: has %u columns %.*s, and one alone can say the %s of a "
+                               "decision: rename the others",
+                               reading->path, found, TEXT_ARG(name), column_names[c]);
+        else if (found == 0 && (c < LOG_NEEDED || is_renamed))
             status = error_set(error, STATUS_INVALID,
                                "%s:1: has no column %.*s, which says the %s of a decision; name "
                                "it by --columns %s=NAME",
@@ -205,7 +223,8 @@ static enum refused_row judge_probability(struct text cell, double *out) {
     if (text_to_double(cell, out) != STATUS_OK || !(*out >= 0))
         return REFUSED_PROBABILITY_UNREADABLE;
     if (*out > 1) return REFUSED_PROBABILITY_OVER_1;
-    return *out > 0 ? REFUSED_ROWS : REFUSED_PROBABILITY_0;
+    if (!(*out > 0)) return REFUSED_PROBABILITY_0;
+    return *out < DECISION_LOG_PROBABILITY_MIN ? REFUSED_PROBABILITY_TINY : REFUSED_ROWS;
 }
 
 /* Reads the numbers; REFUSED_ROWS: they are right. */
@@ -220,6 +239,9 @@ static enum refused_row read_numbers(const struct reading *reading, struct logge
     if (text_to_double(cell_of(reading, LOG_REWARD), &row->reward) != STATUS_OK ||
         !isfinite(row->reward))
         return REFUSED_REWARD;
+    if (fabs(row->reward) > DECISION_LOG_REWARD_MAX) return REFUSED_REWARD_HUGE;
+    if (has(reading, LOG_CUSTOMER) && cell_of(reading, LOG_CUSTOMER).length == 0)
+        return REFUSED_CUSTOMER;
     if (cell_of(reading, LOG_ACTION).length == 0) return REFUSED_ACTION;
     row->new_probability = (double)NAN;
     bool is_new = has(reading, LOG_NEW_PROBABILITY);
@@ -271,10 +293,23 @@ static bool next_line(struct text *left, struct text *line) {
     return true;
 }
 
+/* A quoted cell that goes on in the next line leaves an odd count of quotes in both. */
+static bool has_open_quote(struct text line) {
+    bool open = false;
+    const char *end = line.at + line.length, *at = line.at;
+    while ((at = memchr(at, '"', (size_t)(end - at))) != NULL) {
+        open = !open;
+        at++;
+    }
+    return open;
+}
+
 static enum status read_rows(struct reading *reading, struct text left, const char *columns,
                              struct error *error) {
     struct decision_log *log = reading->log;
     struct text line;
+    if (left.length >= 3 && memcmp(left.at, "\xEF\xBB\xBF", 3) == 0) /* a byte order mark */
+        left = (struct text){left.at + 3, left.length - 3};
     if (!next_line(&left, &line))
         return error_set(error, STATUS_INVALID, "%s is empty", reading->path);
     enum status status = read_head(reading, line, columns, error);
@@ -283,7 +318,7 @@ static enum status read_rows(struct reading *reading, struct text left, const ch
         if (text_trim(line).length == 0) continue;
         status = split(reading, line, error);
         if (status != STATUS_OK) break;
-        enum refused_row cause = read_numbers(reading, &row);
+        enum refused_row cause = has_open_quote(line) ? REFUSED_QUOTE : read_numbers(reading, &row);
         if (cause != REFUSED_ROWS) {
             refuse(log, cause, number);
             continue;
@@ -366,17 +401,20 @@ static struct off_policy_row row_under(const struct reading *reading,
     return out;
 }
 
-/* `part`: which of the columns must have `value`; LOG_PARTS: every row is judged. */
+/* `part`: which of the columns must have `value`; LOG_PARTS: every row is judged. `drawn`: of these
+ * rows, those whose probability is below 1. */
 static enum status judge(const struct reading *reading, const struct reward_model *model,
                          const struct judged_by *policy, int part, uint32_t value,
-                         struct off_policy_result *out) {
+                         struct off_policy_result *out, uint64_t *drawn) {
     const struct off_policy_options options = {
         .switch_max = (double)NAN, .shrinkage = (double)NAN, .seed = 1};
     struct off_policy_row *rows = memory_alloc((reading->count + 1) * sizeof *rows);
     size_t count = 0;
+    *drawn = 0;
     if (rows == NULL) return STATUS_NO_MEMORY;
     for (size_t i = 0; i < reading->count; i++) {
         if (part < LOG_PARTS && reading->rows[i].parts[part] != value) continue;
+        *drawn += reading->rows[i].probability < 1;
         rows[count++] = row_under(reading, model, policy, &reading->rows[i]);
     }
     enum status status = off_policy_estimate(rows, count, &options, out);
@@ -401,6 +439,7 @@ static uint32_t *most_frequent(const struct words *words, uint32_t max, uint32_t
 static enum status judge_always(const struct reading *reading, const struct reward_model *model) {
     struct decision_log *log = reading->log;
     uint32_t count;
+    uint64_t drawn;
     uint32_t *order = most_frequent(&reading->actions, DECISION_LOG_ALWAYS_MAX, &count);
     enum status status = order != NULL ? STATUS_OK : STATUS_NO_MEMORY;
     log->policies = memory_calloc(count + 1, sizeof *log->policies);
@@ -408,7 +447,7 @@ static enum status judge_always(const struct reading *reading, const struct rewa
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
         struct judged_by policy = {true, order[i]};
         log->policies[i].name = arena_text(&log->arena, reading->actions.items[order[i]]);
-        status = judge(reading, model, &policy, LOG_PARTS, 0, &log->policies[i].result);
+        status = judge(reading, model, &policy, LOG_PARTS, 0, &log->policies[i].result, &drawn);
         log->policy_count = i + 1;
     }
     log->actions_left_out = reading->actions.count - log->policy_count;
@@ -423,23 +462,26 @@ static enum status judge_part(const struct reading *reading, const struct reward
     struct judged_by policy = {false, 0};
     out->column = column_names[LOG_COLUMNS - LOG_PARTS + part];
     out->value = arena_text(&log->arena, reading->parts[part].items[value]);
-    return judge(reading, model, &policy, part, value, &out->result);
+    return judge(reading, model, &policy, part, value, &out->result, &out->drawn);
 }
 
 static enum status judge_file(const struct reading *reading, const struct reward_model *model) {
     struct decision_log *log = reading->log;
     struct judged_by policy = {false, 0};
+    uint64_t drawn;
     log->policies = memory_calloc(1, sizeof *log->policies);
     log->parts = memory_calloc(LOG_PARTS * DECISION_LOG_PARTS_MAX, sizeof *log->parts);
     if (log->policies == NULL || log->parts == NULL) return STATUS_NO_MEMORY;
     log->policy_count = 1;
     log->policies[0].name = text_from(
         column_names[has(reading, LOG_NEW_PROBABILITY) ? LOG_NEW_PROBABILITY : LOG_NEW_ACTION]);
-    enum status status = judge(reading, model, &policy, LOG_PARTS, 0, &log->policies[0].result);
+    enum status status =
+        judge(reading, model, &policy, LOG_PARTS, 0, &log->policies[0].result, &drawn);
     for (int p = 0; p < LOG_PARTS && status == STATUS_OK; p++) {
         uint32_t count;
         uint32_t *order = most_frequent(&reading->parts[p], DECISION_LOG_PARTS_MAX, &count);
         if (order == NULL) return STATUS_NO_MEMORY;
+        log->parts_left_out += reading->parts[p].count - count;
         for (uint32_t i = 0; i < count && status == STATUS_OK; i++)
             status = judge_part(reading, model, p, order[i]);
         memory_free(order);

@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "../../support/unit.h"
+#include "base/random.h"
 
 #define MANY 1000
 
@@ -117,6 +118,43 @@ static void test_nobody_and_nothing(void **state) {
     allocation_release(&out);
 }
 
+/* D at the prices bounds every choice that meets what the minima were lowered to; sums of opposite
+ * signs must not bring it below the choice itself. */
+static void test_no_rounding_puts_the_bound_below_the_choice(void **state) {
+    (void)state;
+    struct random random;
+    random_init(&random, 5);
+    for (int i = 0; i < 2000; i++) {
+        made.limits[0] = (struct allocate_limit){1 + random_unit(&random), true};
+        made.limits[1] = (struct allocate_limit){1 + random_unit(&random), true};
+        struct allocate_problem problem =
+            problem_of(1, -(float)random_unit(&random), -(float)random_unit(&random));
+        for (int at = 0; at < 4; at++) made.fixed[at] = random_unit(&random);
+        made.fixed[i % 4] = 0;
+        struct allocation out = solved(&problem);
+        assert_true(out.bound >= out.value && out.gap >= 0);
+        allocation_release(&out);
+    }
+}
+
+/* Quotients of such numbers are none, and a limit could be broken unseen. */
+static void test_numbers_too_small_or_large_to_reckon_with_are_refused(void **state) {
+    (void)state;
+    const double bad[] = {5e-324, 1e-31, 1e31, 1e308};
+    for (int i = 0; i < 4; i++) {
+        struct allocation out;
+        struct error error = {0};
+        made.limits[0] = (struct allocate_limit){bad[i], false};
+        made.limits[1] = (struct allocate_limit){1, false};
+        struct allocate_problem problem = problem_of(10, 1, 1);
+        assert_int_equal(allocate(&problem, 0, NULL, &out, &error), STATUS_INVALID);
+        made.limits[0].amount = 0;
+        made.fixed[0] = bad[i];
+        assert_int_equal(allocate(&problem, 0, NULL, &out, &error), STATUS_INVALID);
+        assert_non_null(strstr(error.text, "1e-30"));
+    }
+}
+
 static void test_bad_numbers_are_refused(void **state) {
     (void)state;
     struct allocation out;
@@ -166,6 +204,8 @@ int main(void) {
         cmocka_unit_test(test_a_minimum_has_a_price_of_the_other_sign),
         cmocka_unit_test(test_a_minimum_that_cannot_be_met_is_told),
         cmocka_unit_test(test_nobody_and_nothing),
+        cmocka_unit_test(test_no_rounding_puts_the_bound_below_the_choice),
+        cmocka_unit_test(test_numbers_too_small_or_large_to_reckon_with_are_refused),
         cmocka_unit_test(test_bad_numbers_are_refused),
         cmocka_unit_test(test_it_can_be_cancelled),
         cmocka_unit_test(test_without_memory),

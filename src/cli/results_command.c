@@ -82,8 +82,9 @@ static void told_cell(struct cli_table *table, const struct result_cell *cell) {
     case RESULT_BAD_RATIO: cli_table_cell(table, "ratio off"); return;
     default: break;
     }
+    bool is_open = cell->open[LIFT_HOLDOUT] + cell->open[LIFT_TREATED] > 0;
     if (held + cell->customers[LIFT_TREATED] == 0)
-        cli_table_cell(table, "too young");
+        cli_table_cell(table, "%s", is_open ? "too young" : "no decision");
     else if (isfinite(cell->needed) && cell->needed > (double)held)
         cli_table_cell(table, "%s of %s", cli_count(held), cli_count((uint64_t)ceil(cell->needed)));
     else if (cell->verdict == RESULT_TOO_EARLY)
@@ -303,12 +304,12 @@ static void print_left_out(const struct measuring *measuring) {
         cut += all->values_cut;
         other += all->values_left_out;
     }
-    told_left_out(open, "row", "are too young: horizon or delay has not passed");
-    told_left_out(cut, "value", "count as the one below the largest hundredth");
-    told_left_out(other, "goal", "in another currency count as goals, and have no value here");
+    told_left_out(open, "row", "left out: too young, horizon or delay has not passed");
+    told_left_out(cut, "value", "cut to the one below the largest hundredth");
+    told_left_out(other, "goal", "counted without a value, which is in another currency");
     told_left_out(
         results->crossed, "customer",
-        "of both arms were merged and stay in the first (lift_without_crossed in --json)");
+        "with records of both arms (merged) counted in the first (lift_without_crossed in --json)");
     told_left_out(results->without_arm, "decision", "left out: made without a holdout");
     told_left_out(results->under_other_salt, "decision", "left out: made under another salt");
     told_left_out(results->share_unknown, "decision",
@@ -316,7 +317,7 @@ static void print_left_out(const struct measuring *measuring) {
     told_left_out(results->earlier, "decision", "left out: before --from");
     told_left_out(results->unknown_actions, "message",
                   "left out: the playbook no longer has their action");
-    told_left_out(results->cut_timelines, "customer", "have lost their oldest events to a limit");
+    told_left_out(results->cut_timelines, "customer", "cut: a limit dropped the oldest events");
 }
 
 static void print_legend(void) {
@@ -326,14 +327,27 @@ static void print_legend(void) {
         "A lift is in points of 100. One look: the 95 %% interval for a look at a date that was "
         "fixed beforehand; any look: one that holds however often you look, once both arms have "
         "%d goals. Told: more or less at any look (with a star: also beside all other lines at "
-        "once), or how many are held out of about how many it takes to tell a difference of a "
-        "fifth. Arms are compared, and attribution has no part in it.",
+        "once), or how many are held out (of an experiment: in the first arm) of about how many "
+        "it takes to tell a difference of a fifth. Arms are compared, and attribution has no part "
+        "in it.",
         SEQUENCE_GOALS_MIN);
+}
+
+static void print_why_nothing(const struct results *results) {
+    if (results->decisions == 0)
+        printf("Nothing has been decided and recorded yet.\n");
+    else if (results->decisions == results->without_arm + results->under_other_salt)
+        cli_wrap_format(0, "No decision was made under a holdout that the playbook declares now: "
+                           "write holdout: { share: 5%% }.");
+    else
+        printf("No recorded decision offered an action that can be compared.\n");
 }
 
 static void print_results(const struct measuring *measuring) {
     const struct results *results = &measuring->results;
-    if (results->line_count > 0) {
+    if (results->line_count == 0) {
+        print_why_nothing(results);
+    } else {
         print_head(measuring);
         print_rates(measuring);
         print_values(measuring);
@@ -362,14 +376,7 @@ static void choose_form(struct measuring *measuring) {
 }
 
 static void print_nothing(const struct measuring *measuring) {
-    const struct results *results = &measuring->results;
-    if (results->decisions == 0)
-        printf("Nothing has been decided and recorded yet.\n");
-    else if (results->decisions == results->without_arm)
-        printf("No decision was made under a holdout: write holdout: { share: 5%% } in the "
-               "playbook.\n");
-    else
-        printf("No recorded decision offered an action that can be compared.\n");
+    print_why_nothing(&measuring->results);
     print_left_out(measuring);
 }
 
@@ -446,7 +453,8 @@ static int tell(struct cli *cli, struct measuring *measuring) {
         code = cli_fail(&error);
     else if (cli->json)
         code = print_json(measuring);
-    else if (measuring->results.line_count == 0 && measuring->experiment_count == 0)
+    else if (measuring->results.line_count == 0 &&
+             (measuring->experiment_count == 0 || measuring->results.decisions == 0))
         print_nothing(measuring);
     else {
         choose_form(measuring);

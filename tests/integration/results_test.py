@@ -293,6 +293,21 @@ class Experiments(unittest.TestCase):
     def test_the_screen_has_them(self):
         told = self.shop.run("results", "--at", stamp(30))
         self.assertRegex(told, r"voucher_size: nothing +purchase .* less")
+        self.assertNotIn("No decision", told)
+
+    def test_without_a_holdout_it_says_so_before_the_arms(self):
+        lines = [line for line in (PLAYBOOK + EXPERIMENTS).splitlines() if not line.startswith("holdout:")]
+        self.shop.write("no_holdout.yaml", "\n".join(lines) + "\n")
+        told = self.shop.run("results", "--at", stamp(30), "--playbook", os.path.join(self.folder, "no_holdout.yaml"))
+        self.assertTrue(told.startswith("No decision was made under a holdout that the playbook declares now"), told)
+        self.assertRegex(told, r"voucher_size: nothing +purchase .* less")
+
+    def test_before_anything_is_decided_it_says_so(self):
+        early = Shop(os.path.join(self.folder, "early"), 1)
+        os.mkdir(early.folder)
+        early.begin()
+        told = early.run("results", "--playbook", os.path.join(self.folder, "playbook.yaml"))
+        self.assertEqual(told, "Nothing has been decided and recorded yet.\n")
 
 
 if __name__ == "__main__":

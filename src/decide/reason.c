@@ -116,15 +116,29 @@ static enum status reason_words(const struct decider *decider, const struct mode
     return status == STATUS_OK ? feature_words(decider, rule, reason->with, out) : status;
 }
 
+/* Does a reason name both features of the other one, or its only one? Then the other one, said
+ * beside it, would only repeat words. */
+static bool says_all_of(const struct model_reason *reason, const struct model_reason *other) {
+    bool has_first = other->feature == reason->feature || other->feature == reason->with;
+    bool has_second =
+        other->with == MODEL_ALONE || other->with == reason->feature || other->with == reason->with;
+    return reason->with != MODEL_ALONE && has_first && has_second;
+}
+
 /* Writes what speaks most for this customer, by the model that made the score. */
 static enum status model_words(struct decider *decider, const struct treatment *treatment,
                                struct buffer *out) {
     struct model_reason reasons[REASONS_MAX];
     uint32_t count = reasons_of(decider, treatment, reasons);
     enum status status = STATUS_OK;
+    if (count == 2 && says_all_of(&reasons[1], &reasons[0])) reasons[0] = reasons[1];
+    if (count == 2 && says_all_of(&reasons[0], &reasons[1])) count = 1;
+    bool has_pair = false;
+    for (uint32_t i = 0; i < count; i++) has_pair |= reasons[i].with != MODEL_ALONE;
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
         const struct model_rule *rule = &decider->data->playbook->models[treatment->action->model];
-        status = append(out, i == 0 ? TEXT(", mostly because ") : TEXT(" and "));
+        struct text between = has_pair ? TEXT(", and ") : TEXT(" and ");
+        status = append(out, i == 0 ? TEXT(", mostly because ") : between);
         if (status == STATUS_OK) status = reason_words(decider, rule, &reasons[i], out);
     }
     return status;

@@ -5,7 +5,8 @@
 #include "cli/lifetimes.h"
 #include "engine/lifetimes.h"
 
-#define FITS_SHOWN 12 /* the newest; JSON has all */
+#define FITS_SHOWN    12   /* the newest; JSON has all */
+#define HARDLY_LEAVES .001 /* the mean chance to leave after an order below which nobody does */
 
 static const char *const parameter_names[LIFETIME_PARAMETERS] = {"r", "alpha", "a", "b"};
 static const char *const spend_names[SPEND_PARAMETERS] = {"p", "q", "gamma"};
@@ -46,6 +47,21 @@ static void print_fit(const struct playbook *playbook, const struct dated_lifeti
     number_cell(table, mean_value(fit), 2);
 }
 
+static const char *whole(double number) {
+    return isnan(number) ? "unknown" : cli_count((uint64_t)llround(number));
+}
+
+/* Where the orders tell nothing of leaving, alive is the same for everybody: said, since a
+ * condition such as alive(shop) < 0.5 then never holds. */
+static void print_leaving(const struct dated_lifetime *fit) {
+    const double *parameters = fit->orders.lifetime.parameters;
+    double a = parameters[LIFETIME_A], b = parameters[LIFETIME_B];
+    if (a / (a + b) < HARDLY_LEAVES)
+        cli_wrap_format(2, "By this fit hardly anybody leaves for good: alive is about 1 for "
+                           "everybody, also for those without an order for long. What has become "
+                           "rarer shows in expected_orders alone.");
+}
+
 static void print_intervals(const struct dated_lifetime *fit) {
     printf("Newest fit (95 %% intervals by customer)\n");
     for (int p = 0; p < LIFETIME_PARAMETERS + SPEND_PARAMETERS; p++) {
@@ -75,14 +91,14 @@ static void print_trained(struct engine *engine, uint32_t rule, const struct lif
     for (uint32_t i = first; i < series->count; i++) print_fit(playbook, &series->fits[i], &table);
     cli_table_print(&table);
     print_intervals(newest);
+    print_leaving(newest);
     if (check->is_made)
-        cli_wrap_format(
-            0,
-            "Checked on what followed: from %.10s to %.10s the fit of then expected %.0f "
-            "days with an order (%.0f to %.0f) of %s, and %s happened.",
-            cli_when(playbook, check->from_ms), cli_when(playbook, entry->until_ms),
-            check->expected, check->low, check->high, cli_counted(check->customers, "customer"),
-            cli_count(check->happened));
+        cli_wrap_format(0,
+                        "Checked on what followed: from %.10s to %.10s the fit of then expected %s "
+                        "days with an order (%s to %s) of %s, and %s happened.",
+                        cli_when(playbook, check->from_ms), cli_when(playbook, entry->until_ms),
+                        whole(check->expected), whole(check->low), whole(check->high),
+                        cli_counted(check->customers, "customer"), cli_count(check->happened));
     if (playbook->lifetimes[rule].value.length > 0 && !newest->has_spend)
         cli_wrap_format(2, "Too few customers have a value of their repeat orders, so that "
                            "expected_value is unknown.");

@@ -150,9 +150,9 @@ void cli_print_interval(const char *name, const struct interval *interval, const
 }
 
 static void print_metrics(const struct model_metrics *metrics) {
-    printf("  %-20s %s of %s, of which %s reached the goal (%s)\n", "treatments",
-           cli_count(metrics->rows), cli_counted(metrics->groups, "customer"),
-           cli_count(metrics->yes), cli_percent(metrics->base_rate.value, 1));
+    cli_wrap_format(23, "  %-20s %s of %s, of which %s reached the goal (%s)", "treatments",
+                    cli_count(metrics->rows), cli_counted(metrics->groups, "customer"),
+                    cli_count(metrics->yes), cli_percent(metrics->base_rate.value, 1));
     cli_print_interval("AUC", &metrics->auc, "3");
     cli_print_interval("log loss", &metrics->log_loss, "3");
     cli_print_interval("calibration error", &metrics->calibration_error, "3");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/off_policy.h"
 
+#include <ctype.h>
 #include <math.h>
 
 #include "cli/job.h"
@@ -55,7 +56,8 @@ void cli_off_policy_row(struct cli_table *table, const struct off_policy_result 
 void cli_off_policy_print(const struct off_policy_result *result, uint64_t drawn) {
     enum off_policy_support support = off_policy_support(result, drawn);
     struct cli_table table;
-    cli_wrap_format(2, "%s.", off_policy_support_text(support));
+    const char *says = off_policy_support_text(support);
+    cli_wrap_format(2, "%c%s.", toupper((unsigned char)says[0]), says + 1);
     cli_wrap_format(2, "%s of %s, effective %s, largest weight %.4g, mean weight %.3f.",
                     cli_counted(result->rows, "decision"), cli_counted(result->groups, "customer"),
                     cli_count((uint64_t)result->effective_rows), result->max_weight,

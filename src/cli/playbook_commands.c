@@ -180,14 +180,22 @@ static int print_files(const struct cli *cli, const struct loaded *loaded) {
 
 static void print_fine(const char *path, const struct playbook *playbook,
                        const struct playbook_errors *warnings) {
+    /* Told where there are any. */
+    const struct part further[] = {{"lifetime model", playbook->lifetime_count},
+                                   {"experiment", playbook->experiment_count}};
     struct part parts[PARTS];
-    char text[300];
+    char text[400];
     size_t at = 0;
     count_parts(playbook, parts);
     cli_playbook_errors(stdout, path, "warning: ", warnings);
     for (size_t i = 0; i < PARTS; i++) {
         at += (size_t)snprintf(text + at, sizeof text - at, "%s%s", i > 0 ? ", " : "",
                                cli_counted(parts[i].count, parts[i].name));
+    }
+    for (size_t i = 0; i < sizeof further / sizeof *further; i++) {
+        if (further[i].count > 0 && at < sizeof text)
+            at += (size_t)snprintf(text + at, sizeof text - at, ", %s",
+                                   cli_counted(further[i].count, further[i].name));
     }
     cli_wrap_format(2, "%s is fine: %s", path, text);
 }

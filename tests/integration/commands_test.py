@@ -4,9 +4,11 @@
 
 usage: commands_test.py ATTUNE SOURCE_ROOT      every example is run in a copy of one prepared folder.
 """
+import datetime
 import glob
 import json
 import os
+import random
 import re
 import select
 import shlex
@@ -140,7 +142,7 @@ actions:
 
 
 def make_crossed(folder):
-    """Letters of one day. Who bought before or looked, but not both, orders: two traits that say nothing alone, and much together."""
+    """Letters of one day. Who bought before or looked, but not both, orders, the buyers more: two traits that say little alone, and much together."""
     files = {"orders.csv": ["card,day"], "views.csv": ["card,day"], "letters.csv": ["card,day,treatment"]}
     for n in range(1200):
         bought, viewed, dice = n % 2, n // 2 % 2, n * 7919 % 100
@@ -149,7 +151,7 @@ def make_crossed(folder):
         if viewed:
             files["views.csv"].append(f"k{n},2025-02-{1 + n % 28:02d}")
         files["letters.csv"].append(f"k{n},2025-03-01,letter")
-        if dice < (60 if bought != viewed else 15):
+        if dice < (75 if bought > viewed else 45 if viewed > bought else 15):
             files["orders.csv"].append(f"k{n},2025-03-0{2 + n % 7}")
     os.mkdir(os.path.join(folder, "letters"))
     for name, rows in files.items():
@@ -288,9 +290,52 @@ class Pairs(World):
         self.assertIn("bought and viewed", screen)
         reason = shell("attune decide card:k1 --dir crossed --at 2025-04-02 --dry-run", folder).stdout
         self.assertRegex(" ".join(reason.split()), r"mostly because an order before is yes and, together with it, viewed is no")
+        # What a pair says is not said once more by one of the two.
+        for words in ("an order before is", "viewed is"):
+            self.assertEqual(" ".join(reason.split()).count(words), 1, reason)
         # Where both hold, nothing speaks for the letter together.
         reason = shell("attune decide card:k3 --dir crossed --at 2025-04-02 --dry-run", folder).stdout
         self.assertNotIn("together with it", reason)
+
+
+LOYAL = """attune: 1
+currency: USD
+customer: { identifiers: { card: {} } }
+sources:
+  orders: { file: orders.csv, event: Order Completed, channel: store, time: day, key: { card: card }, row_key: "{card}/{day}" }
+lifetime: { shop: { orders: Order Completed } }
+"""
+
+
+class Lifetimes(World):
+    """A shop that nobody leaves, and one that half of the customers leave after each order."""
+
+    def train(self, folder, stays):
+        dice, rows = random.Random(3), ["card,day"]
+        for n in range(400):
+            at, rate = dice.uniform(0, 300), dice.gammavariate(2, 0.02)
+            while at < 700:
+                day = datetime.date(2024, 1, 1) + datetime.timedelta(days=int(at))
+                rows.append(f"k{n},{day}")
+                if dice.random() > stays:
+                    break
+                at += 1 + dice.expovariate(rate)
+        name = f"stays{stays}"
+        world.write(folder, "orders.csv", "\n".join(dict.fromkeys(rows)) + "\n")
+        world.write(folder, "loyal.yaml", LOYAL)
+        return " ".join(shell(f"attune ingest --dir {name} --playbook loyal.yaml && attune train shop --dir {name} --until 2025-12-01", folder).stdout.split())
+
+    def test_a_shop_that_nobody_leaves_is_told(self):
+        folder = self.copy()
+        self.assertIn("hardly anybody leaves for good: alive is about 1", self.train(folder, 1))
+        self.assertNotIn("hardly anybody leaves", self.train(folder, 0.5))
+
+
+class Checked(World):
+    def test_lifetime_models_and_experiments_are_counted(self):
+        folder = self.copy()
+        told = " ".join(shell("attune check playbook.yaml && attune check trial.yaml", folder).stdout.split())
+        self.assertRegex(told, r"playbook.yaml is fine: .*, 1 lifetime model .*trial.yaml is fine: .*, 1 lifetime model, 1 experiment")
 
 
 class Examples(World):

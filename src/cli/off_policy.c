@@ -21,7 +21,7 @@ const char *cli_off_policy_caveat(void) {
 
 static const char *short_support(enum off_policy_support support) {
     static const char *const texts[] = {"supports it", "has none of it", "was not drawn",
-                                        "supports it weakly"};
+                                        "supports it weakly", "lacks much of it"};
     return texts[support];
 }
 
@@ -42,7 +42,7 @@ static void interval_cell(struct cli_table *table, double low, double high) {
 void cli_off_policy_row(struct cli_table *table, const struct off_policy_result *result,
                         uint64_t drawn) {
     enum off_policy_support support = off_policy_support(result, drawn);
-    bool answers = support == SUPPORT_GOOD || support == SUPPORT_WEAK;
+    bool answers = off_policy_answers(support);
     cli_table_cell(table, "%s", cli_count(result->rows));
     cli_table_cell(table, "%s", cli_count((uint64_t)result->effective_rows));
     for (int i = 0; i < 2; i++) {
@@ -62,7 +62,7 @@ void cli_off_policy_print(const struct off_policy_result *result, uint64_t drawn
                     cli_counted(result->rows, "decision"), cli_counted(result->groups, "customer"),
                     cli_count((uint64_t)result->effective_rows), result->max_weight,
                     result->mean_weight);
-    if (support == SUPPORT_NONE || support == SUPPORT_DETERMINISTIC) return;
+    if (!off_policy_answers(support)) return;
     cli_table_init(&table,
                    "estimate|>a decision|(95 % by customer)|(half of them)|(Bernstein 95 %)");
     for (int i = 0; i < OFF_POLICY_ESTIMATORS; i++) {
@@ -143,7 +143,7 @@ static void print_log(const char *path, const struct decision_log *log) {
 /* ---- JSON ---- */
 
 static const char *support_name(enum off_policy_support support) {
-    static const char *const names[] = {"good", "none", "deterministic", "weak"};
+    static const char *const names[] = {"good", "none", "deterministic", "weak", "part"};
     return names[support];
 }
 
@@ -189,8 +189,7 @@ void cli_off_policy_write(struct json_writer *writer, const struct off_policy_re
     json_write_key(writer, "estimates");
     json_write_array_begin(writer);
     for (int i = 0; i < OFF_POLICY_ESTIMATORS; i++)
-        write_estimate(writer, order[i], result,
-                       support == SUPPORT_GOOD || support == SUPPORT_WEAK);
+        write_estimate(writer, order[i], result, off_policy_answers(support));
     json_write_array_end(writer);
 }
 

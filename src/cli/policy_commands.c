@@ -68,7 +68,7 @@ static void print_judgement(const struct cli *cli, const struct judging *judging
                     cli_percent((double)out->same / (double)result->rows, 0));
     cli_off_policy_print(result, out->drawn);
     enum off_policy_support support = off_policy_support(result, out->drawn);
-    if (support == SUPPORT_GOOD || support == SUPPORT_WEAK) print_parts(out);
+    if (off_policy_answers(support)) print_parts(out);
     if (judging->hindsight.version > 0)
         cli_wrap_format(0,
                         "Model %.*s@%u has learnt until %s, so it knows what came of some of these "

@@ -45,6 +45,14 @@ static double residual_variance(const struct lift_sums *sums, double theta) {
     return (sum > 0 ? sum : 0) / (sums->n - 1);
 }
 
+/* An arm in which all are equal, such as one without an order, says nothing of its spread:
+ * that of the other arm is taken. */
+static double value_variance(const struct lift_stratum *stratum, int arm, double theta) {
+    const struct lift_sums *sums = &stratum->arm[arm];
+    bool is_flat = !(squares(sums->yy, sums->y, sums->n) > 0);
+    return residual_variance(is_flat ? &stratum->arm[1 - arm] : sums, theta);
+}
+
 /* Of a share, with one goal and one non-goal more; what x explains stays explained. */
 static double share_variance(const struct lift_sums *sums, double theta) {
     double p = sums->y / sums->n, more = (sums->y + 1) / (sums->n + 2);
@@ -62,10 +70,10 @@ static struct terms terms_of(const struct lift_stratum *stratum, int arm, bool i
     double n = sums->n + stratum->arm[1 - arm].n, x_mean = (sums->x + stratum->arm[1 - arm].x) / n;
     return (struct terms){
         .mean = sums->y / sums->n - theta * (sums->x / sums->n - x_mean),
-        .variance =
-            (is_share ? share_variance(sums, theta) : residual_variance(sums, theta)) / sums->n,
+        .variance = (is_share ? share_variance(sums, theta) : value_variance(stratum, arm, theta)) /
+                    sums->n,
         .plain_variance =
-            (is_share ? share_variance(sums, 0) : residual_variance(sums, 0)) / sums->n,
+            (is_share ? share_variance(sums, 0) : value_variance(stratum, arm, 0)) / sums->n,
     };
 }
 
@@ -107,7 +115,7 @@ static double add_stratum(const struct lift_stratum *stratum, bool is_share, str
 void lift_estimate(const struct lift_stratum *strata, size_t count, bool is_share,
                    struct lift *out) {
     double spread = 0;
-    *out = (struct lift){0};
+    *out = (struct lift){.is_share = is_share};
     for (size_t i = 0; i < count; i++) {
         double n = strata[i].arm[LIFT_HOLDOUT].n + strata[i].arm[LIFT_TREATED].n;
         *(is_comparable(&strata[i]) ? &out->n : &out->left_out) += n;
@@ -142,7 +150,9 @@ void lift_figure(const struct lift *lift, struct figure *figure) {
     figure_unknown(figure);
     for (int level = 0; level < LEVEL_COUNT && lift->variance > 0; level++) {
         double half = reach(lift, level) * sqrt(lift->variance);
-        bound(figure, level, lift->difference - half, lift->difference + half);
+        double low = lift->difference - half, high = lift->difference + half;
+        bound(figure, level, lift->is_share ? fmax(low, -1) : low,
+              lift->is_share ? fmin(high, 1) : high);
     }
 }
 

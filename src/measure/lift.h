@@ -23,7 +23,8 @@
  *                    involved", Biometrika 34 (1947). Of a share p(1 - p) is taken at one goal and
  *                    one non-goal more than were seen, as in Agresti and Caffo, "Simple and
  *                    Effective Confidence Intervals for Proportions", American Statistician 54
- *                    (2000): an arm without goals is no proof of none
+ *                    (2000): an arm without goals is no proof of none. Of a value, an arm in which
+ *                    all are equal takes the variance of the other one
  *   cost per goal    Fieller, "Some problems in interval estimation", JRSS B 16 (1954)
  *
  * Pure, nothing is allocated. Any thread. */
@@ -45,6 +46,7 @@ struct lift_stratum {
 void lift_sums_add(struct lift_sums *into, const struct lift_sums *from);
 
 struct lift {
+    bool is_share;
     double mean[LIFT_ARMS]; /* standardised; their difference is the lift */
     double difference;
     double variance;                /* of the difference; NAN where an arm has fewer than two */
@@ -61,7 +63,8 @@ struct lift {
 void lift_estimate(const struct lift_stratum *strata, size_t count, bool is_share,
                    struct lift *out);
 
-/* Set value, bounds and n of a figure: the difference, as (treated - holdout); … */
+/* Set value, bounds and n of a figure: the difference, as (treated - holdout), that of shares from
+ * -1 to 1; … */
 void lift_figure(const struct lift *lift, struct figure *figure);
 /* … treated ÷ holdout, for means that can't be below 0: unknown where one is not above it; … */
 void lift_ratio_figure(const struct lift *lift, struct figure *figure);

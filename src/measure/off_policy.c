@@ -271,8 +271,13 @@ enum off_policy_support off_policy_support(const struct off_policy_result *resul
     if (drawn == 0) return SUPPORT_DETERMINISTIC;
     if (result->supported == 0) return SUPPORT_NONE;
     bool is_few = result->effective_rows < OFF_POLICY_EFFECTIVE_MIN;
+    if (!is_few && result->mean_weight < 1 - MEAN_WEIGHT_FAR) return SUPPORT_PART;
     bool is_far = fabs(result->mean_weight - 1) > MEAN_WEIGHT_FAR;
     return is_few || is_far ? SUPPORT_WEAK : SUPPORT_GOOD;
+}
+
+bool off_policy_answers(enum off_policy_support support) {
+    return support != SUPPORT_NONE && support != SUPPORT_DETERMINISTIC;
 }
 
 const char *off_policy_support_text(enum off_policy_support support) {
@@ -281,6 +286,9 @@ const char *off_policy_support_text(enum off_policy_support support) {
         "the log can't answer: the other policy would have made none of its decisions",
         "the log can't answer: nothing in it was drawn at random, but always what looked best",
         "the log supports the other policy weakly: read the intervals, and let more be explored",
+        "the log lacks much of what the other policy does, as the mean weight far below 1 says: "
+        "there "
+        "the estimates rest on the prediction alone, and no interval tells how wrong it is",
     };
     return texts[support];
 }

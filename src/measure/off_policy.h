@@ -88,11 +88,14 @@ enum off_policy_support {
     SUPPORT_GOOD,
     SUPPORT_NONE,          /* the other policy would have made none of the logged decisions */
     SUPPORT_DETERMINISTIC, /* nothing was drawn: every probability is 1 */
-    SUPPORT_WEAK,          /* few effective rows, or weights whose mean is far from 1 */
+    SUPPORT_WEAK,          /* few effective rows, or weights whose mean is far above 1 */
+    SUPPORT_PART,          /* weights whose mean is far below 1: it lacks what the policy does */
 };
 #define OFF_POLICY_EFFECTIVE_MIN 100.0
 /* `drawn`: rows whose action was drawn with a probability below 1. */
 enum off_policy_support off_policy_support(const struct off_policy_result *result, uint64_t drawn);
+/* Are there estimates to be told? */
+bool off_policy_answers(enum off_policy_support support);
 /* A sentence for people. Static. */
 const char *off_policy_support_text(enum off_policy_support support);
 

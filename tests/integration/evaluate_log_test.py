@@ -100,7 +100,8 @@ class Log(unittest.TestCase):
         answer = self.json(self.write(self.text(rows, ["action", "probability", "reward", "new_action"])))
         judged = answer["policies"][0]
         self.assertIsNone(answer["customers"])
-        self.assertEqual(judged["support"], "weak")  # half of it was never logged
+        self.assertEqual(judged["support"], "part")  # half of it was never logged
+        self.assertIn("prediction alone", judged["says"])
         self.assertEqual(judged["supported"], sum(row["action"] == row["new_action"] for row in rows))
 
     def test_names_of_columns_gz_crlf_and_quotes(self):

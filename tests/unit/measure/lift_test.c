@@ -293,8 +293,39 @@ static void test_what_is_not_known_is_said_to_be_unknown(void **state) {
     assert_true(isnan(figure.value) && isnan(figure.low));
 }
 
+/* Five held customers without an order: their values of 0 are no proof that all would be 0. */
+static void test_an_arm_in_which_all_are_equal_is_no_proof(void **state) {
+    (void)state;
+    struct lift_stratum stratum = {{{.n = 5}, {.n = 50, .y = 500, .yy = 25000}}};
+    struct lift lift;
+    struct figure figure = {0};
+    lift_estimate(&stratum, 1, false, &lift);
+    lift_figure(&lift, &figure);
+    double spread = (25000 - 500. * 500 / 50) / 49;
+    assert_near(lift.variance, spread / 5 + spread / 50, 1e-9);
+    assert_near(figure.value, 10, 1e-12);
+    assert_true(figure.low < 0 && figure.high > 20);
+    stratum.arm[LIFT_TREATED] = (struct lift_sums){.n = 50};
+    lift_estimate(&stratum, 1, false, &lift);
+    lift_figure(&lift, &figure);
+    assert_true(isnan(figure.low) && isnan(figure.high50)); /* nothing tells a spread */
+}
+
+static void test_shares_differ_by_one_at_most(void **state) {
+    (void)state;
+    struct lift_stratum stratum = {{{.n = 2, .y = 2, .yy = 2}, {.n = 30, .y = 9, .yy = 9}}};
+    struct lift lift;
+    struct figure figure = {0};
+    lift_estimate(&stratum, 1, true, &lift);
+    lift_figure(&lift, &figure);
+    assert_near(figure.value, -.7, 1e-12);
+    assert_true(figure.low == -1 && figure.high > -.7 && figure.low50 > -1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_an_arm_in_which_all_are_equal_is_no_proof),
+        cmocka_unit_test(test_shares_differ_by_one_at_most),
         cmocka_unit_test(test_half_width_is_the_published_formula),
         cmocka_unit_test(test_rho_makes_the_sequence_narrowest_where_it_is_tuned),
         cmocka_unit_test(test_a_sequence_waits_for_goals_and_for_others),

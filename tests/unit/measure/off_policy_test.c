@@ -216,7 +216,9 @@ static void a_log_that_cannot_answer_is_told(void **state) {
     assert_int_equal(off_policy_support(&result, ROWS), SUPPORT_WEAK);
     for (uint32_t i = 0; i < ROWS; i++) rows[i].weight = i % 2;
     assert_int_equal(off_policy_estimate(rows, ROWS, &plain, &result), STATUS_OK);
-    assert_int_equal(off_policy_support(&result, ROWS), SUPPORT_WEAK); /* half of it is missing */
+    assert_int_equal(off_policy_support(&result, ROWS), SUPPORT_PART); /* half of it is missing */
+    assert_non_null(strstr(off_policy_support_text(SUPPORT_PART), "prediction alone"));
+    assert_true(off_policy_answers(SUPPORT_PART) && !off_policy_answers(SUPPORT_NONE));
 }
 
 static void without_memory_it_says_so(void **state) {

@@ -24,8 +24,8 @@ static void print_learnt(struct engine *engine, const struct learnt_on *learnt) 
     const struct playbook *playbook = engine_playbook(engine);
     const struct model_version *before = learnt->before, *after = learnt->after;
     if (after == NULL) {
-        printf("Nothing has matured that %s@%u has not learnt, which is until %s\n", before->name,
-               before->version, cli_when(playbook, before->until_ms));
+        cli_wrap_format(2, "Nothing new has matured for %s@%u, which has learnt until %s",
+                        before->name, before->version, cli_when(playbook, before->until_ms));
         return;
     }
     printf("%s@%u learnt on from %s: %s, %s of which reached the goal\n", before->name,

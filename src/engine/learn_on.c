@@ -110,7 +110,7 @@ static enum status check(const struct model_rule *rule, const struct model_versi
                          "no model %.*s is in force that could learn on; train it first: attune "
                          "train %.*s",
                          TEXT_ARG(rule->name), TEXT_ARG(rule->name));
-    if (until_ms > version->until_ms) return STATUS_OK;
+    if (until_ms >= version->until_ms) return STATUS_OK; /* at the same time there is nothing new */
     time_format(version->until_ms, text);
     return error_set(error, STATUS_INVALID,
                      "model %.*s has learnt until %s already; say a later "

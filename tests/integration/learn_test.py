@@ -131,6 +131,14 @@ class Learn(unittest.TestCase):
         self.assertEqual([one["learner"] for one in model["versions"]], ["additive"] + ["online"] * (len(model["versions"]) - 1))
         self.run_it("learn", "buy", "--until", text(day(60)), "--dir", "many", code=1)  # it has learnt until later
 
+    def test_a_second_time_at_once_is_no_failure(self):
+        """As a nightly job does on a day without new data: by default it learns until the newest event."""
+        self.load("data")
+        first = self.run_it("learn", "--dir", "data").stdout
+        self.assertIn("buy@2 is in force", first)
+        again = self.run_it("learn", "--dir", "data").stdout
+        self.assertIn("Nothing new has matured for buy@2", again)
+
     def test_an_outcome_that_comes_late_is_learnt_once_more(self):
         self.load("data")
         self.learn("data", day(70))

@@ -64,7 +64,7 @@ void budget_lines_print(const struct playbook *playbook, int64_t t_ms,
                         const double used[BUDGETS_MAX], const struct budget_version *version) {
     struct cli_table table;
     char amount[64], taken[64], left[64], price[64];
-    cli_table_init(&table, "budget|limit|>amount|>used|>left|>price a unit");
+    cli_table_init(&table, "budget|limit|>amount|>used|>left|>price");
     for (uint32_t k = 0; k < playbook->budget_count; k++) {
         const struct budget_rule *budget = &playbook->budgets[k];
         const struct budget_line *line = line_of(version, budget->name);
@@ -81,6 +81,10 @@ void budget_lines_print(const struct playbook *playbook, int64_t t_ms,
     }
     cli_wrap_format(2, "Budgets at %s", cli_when(playbook, t_ms));
     cli_table_print(&table);
+    if (version != NULL)
+        cli_wrap_format(2,
+                        "A price is what one unit more would bring: a unit of currency, a contact, "
+                        "an hour, a piece; below 0, what a treatment of a minimum is given.");
     print_version(playbook, version);
 }
 

@@ -182,7 +182,8 @@ static void print_fine(const char *path, const struct playbook *playbook,
                        const struct playbook_errors *warnings) {
     /* Told where there are any. */
     const struct part further[] = {{"lifetime model", playbook->lifetime_count},
-                                   {"experiment", playbook->experiment_count}};
+                                   {"experiment", playbook->experiment_count},
+                                   {"budget", playbook->budget_count}};
     struct part parts[PARTS];
     char text[400];
     size_t at = 0;

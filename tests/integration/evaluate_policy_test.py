@@ -180,6 +180,12 @@ class Policy(unittest.TestCase):
         judged = self.judge("nobody.yaml")["judged"][0]
         self.assertEqual((judged["support"], judged["supported"]), ("none", 0))
 
+    def test_a_playbook_of_another_currency_has_nothing_to_compare_with(self):
+        self.write("euro.yaml", playbook("euro", ALL).replace("USD", "EUR"))
+        judged = self.judge("euro.yaml")
+        self.assertEqual(({row["cause"]: row["decisions"] for row in judged["left_out"]}["have a value in another currency"], judged["judged"]),
+                         (judged["recorded"], []))
+
     def test_nothing_is_put_in_force_or_recorded(self):
         before = json.loads(self.attune("status", "--dir", "data", "--json").stdout)
         self.judge("worse.yaml")

@@ -418,6 +418,12 @@ static bool is_missing(enum status status) {
     return status == STATUS_NOT_FOUND || status == STATUS_CORRUPT || status == STATUS_INVALID;
 }
 
+/* Did the playbook of then count in another currency than the one that is judged? */
+static bool is_foreign(const struct judging *judging) {
+    return judging->earning.in_force->data.playbook->currency !=
+           judging->view->data->playbook->currency;
+}
+
 static enum status judge_one(struct judging *judging, const struct decision_record *record,
                              struct error *error) {
     struct policy_judgement *out = judging->out;
@@ -438,6 +444,7 @@ static enum status judge_one(struct judging *judging, const struct decision_reco
         if (status != STATUS_OK && !is_missing(status))
             return error_set(error, status, "%s", missing.text);
     }
+    if (verdict.out == POLICY_OUT_CAUSES && is_foreign(judging)) verdict.out = POLICY_OUT_CURRENCY;
     if (verdict.out != POLICY_OUT_CAUSES) {
         out->left_out[verdict.out]++;
         return STATUS_OK;

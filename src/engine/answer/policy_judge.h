@@ -30,7 +30,7 @@ enum policy_left_out {
     POLICY_OUT_NOT_MATURED,
     POLICY_OUT_TOO_OLD,  /* an older program recorded it, and not what it was made from */
     POLICY_OUT_GONE,     /* its playbook or its customer's rows are no longer here */
-    POLICY_OUT_CURRENCY, /* its value has another currency */
+    POLICY_OUT_CURRENCY, /* its value, or the playbook of then, has another currency */
     POLICY_OUT_CAUSES
 };
 const char *policy_left_out_text(enum policy_left_out cause); /* "were withheld" */

@@ -391,7 +391,7 @@ enum status budget_offers_allocate(const struct budget_offers *offers,
     if (values == NULL) return error_set(error, STATUS_NO_MEMORY, "no memory to allocate budgets");
     for (uint32_t k = 0; k < offers->limit_count; k++) {
         double left = playbook->budgets[k].amount - used[k];
-        limits[k] = (struct allocate_limit){left > 0 ? left : 0,
+        limits[k] = (struct allocate_limit){left < ALLOCATE_SMALLEST ? 0 : left,
                                             playbook->budgets[k].kind == BUDGET_AT_LEAST};
     }
     struct allocate_problem problem = {.limit_count = offers->limit_count,

@@ -236,6 +236,14 @@ class Budgets(unittest.TestCase):
         self.assertGreater(max(prices), 0)
         self.assertIn("none", run(self.folder, "budgets", "--at", "2024-06-01"))
 
+    def test_an_amount_that_is_nearly_nothing_is_nothing(self):
+        self.put(PLAYBOOK + "budgets: { few: { stock: 1e-40, actions: [letter] } }\n")
+        run(self.folder, "decide", "--all", "--at", "2024-06-03", "--out", "d.csv", "--playbook", "playbook.yaml")
+        with open(os.path.join(self.folder, "d.csv"), encoding="utf-8", newline="") as file:
+            treatments = {row["treatment"] for row in csv.DictReader(file)}
+        self.assertNotIn("letter", treatments)
+        self.assertIn("note", treatments)
+
     def test_no_budgets_and_slips(self):
         self.put(PLAYBOOK)
         self.assertIn("the playbook has no budgets", run(self.folder, "budgets", "--playbook", "playbook.yaml", code=1))

@@ -242,7 +242,7 @@ class Budgets(unittest.TestCase):
         with open(os.path.join(self.folder, "d.csv"), encoding="utf-8", newline="") as file:
             treatments = {row["treatment"] for row in csv.DictReader(file)}
         self.assertNotIn("letter", treatments)
-        self.assertIn("note", treatments)
+        self.assertIn("call", treatments)
 
     def test_no_budgets_and_slips(self):
         self.put(PLAYBOOK)

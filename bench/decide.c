@@ -12,7 +12,9 @@
  *   "100 treatments", "20 treatments"  so many offers
  *   "moving time"                      100 offers, each decision at a later moment than the last
  *   "with it all"                      100 offers for two placements of three slots, all drawn
- *                                      (explore:), recorded; in turns with "100 treatments"
+ *                                      (explore:), by a model with pairs of features, with two
+ *                                      budgets that have a price, recorded; in turns with "100
+ *                                      treatments"
  *   "lists"                            30 and 300 offers with five traits that look into a list of
  *                                      50 items each, timelines of 200 events: their ratio */
 #include <stdio.h>
@@ -22,6 +24,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "bench.h"
+#include "engine/budgets.h"
 #include "engine/answer/answer.h"
 #include "shop.h"
 
@@ -196,10 +199,23 @@ static void run_moving(const struct shape *shape) {
     engine_close(engine);
 }
 
+/* Gives its two budgets a price, as if they were short. They are too large to be used up, since
+ * what a decision costs once one is used up is another question. */
+static void price(struct engine *engine, int64_t t_ms) {
+    struct budget_version version;
+    struct engine_view view;
+    struct error error = {0};
+    shop_check(engine_view_open(&view, engine, t_ms, &error), &error);
+    shop_check(budgets_allocate(&view, NULL, &version, &error), &error);
+    engine_view_close(&view);
+    for (uint32_t i = 0; i < version.count; i++) version.lines[i].price = .5;
+    shop_check(budgets_keep(engine, &version, &error), &error);
+}
+
 /* What a decision costs in a hub that uses everything, against the plain case. Both pack what they
  * would record. */
 static void run_all(const struct shape *plain, const struct shape *all) {
-    struct engine *engines[2];
+    struct engine *engines[2] = {0};
     struct engine_view views[2];
     struct error error = {0};
     double seconds[2][TURNS];
@@ -209,10 +225,13 @@ static void run_all(const struct shape *plain, const struct shape *all) {
     for (int i = 0; i < 2; i++) {
         const struct decision_ask ask = {.placement = i == 0 ? TEXT("") : TEXT("main,side")};
         engines[i] = shop_open(i == 0 ? plain : all);
+        if (i == 1) price(engines[i], t_ms);
         shop_check(engine_view_open(&views[i], engines[i], t_ms, &error), &error);
+        shop_check(budgets_count(&views[i], &error), &error);
         shop_check(engine_view_ask(&views[i], &ask, &error), &error);
         (void)decide_some(&views[i], plain, WARM, 1, SAME_REQUEST);
     }
+    uint32_t pairs = model_pair_count(engine_model(engines[1], 0, NULL));
     for (int turn = 0; turn < TURNS; turn++) {
         for (int i = 0; i < 2; i++) {
             counted[i] = decide_some(&views[i], plain, DECISIONS / TURNS, 2, SAME_REQUEST);
@@ -220,10 +239,11 @@ static void run_all(const struct shape *plain, const struct shape *all) {
         }
     }
     double before = bench_median(seconds[0], TURNS), after = bench_median(seconds[1], TURNS);
-    char note[160];
+    char note[200];
     snprintf(note, sizeof note,
-             "%.0f drawn slots and %.0f B a packed decision, %.0f B of them what it drew among",
-             (double)counted[1].draws / (DECISIONS / TURNS),
+             "%u pairs in the model, 2 budgets with a price; %.0f drawn slots and %.0f B a packed "
+             "decision, %.0f B of them what it drew among",
+             pairs, (double)counted[1].draws / (DECISIONS / TURNS),
              (double)counted[1].bytes / (DECISIONS / TURNS),
              (double)counted[1].choice_bytes / (DECISIONS / TURNS));
     bench_print(&(struct measurement){"decide", all->name, "times the time of the plain case",

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "bench.h"
@@ -17,9 +18,11 @@
 #define ITEMS         2000u
 #define LIST_ITEMS    50u
 #define YEAR_DAYS     360u
+#define OFFERS_MAX    1000u
 #define UNTIL_DAYS    60 /* before now: what a recent shop has learnt from */
 
 static char folder[512];
+static bool is_dear[OFFERS_MAX]; /* by offer */
 
 const char *shop_folder(void) {
     return folder;
@@ -61,8 +64,10 @@ static const char playbook_body[] =
 
 static const char playbook_all[] = "explore: { share: 1%, off: { when: t2 > 40 } }\n"
                                    "placements: { main: { channels: [email], slots: 3 }, side: { "
-                                   "channels: [email], slots: 3 } }\n";
-
+                                   "channels: [email], slots: 3 } }\n"
+                                   "budgets: { mails: { contacts: 1000000000, per: week, "
+                                   "channels: [email] }, money: { cost: 100000000 USD, per: "
+                                   "week } }\n";
 /* The 25 features of the customer. */
 static const char *const traits[] = {
     "count(\"Order Completed\") in 30d",
@@ -136,11 +141,15 @@ static void write_playbook(const struct shape *shape) {
 static void write_offers(const struct shape *shape, struct random *random) {
     FILE *file = shop_create("offers.csv");
     fputs("offer_id,price,discount,category,brand,starts,ends\n", file);
-    for (uint32_t i = 0; i < shape->offers; i++)
-        fprintf(file, "%u,%u,%u,cat%u,brand%u,2024-01-01,%s-01-01\n", i,
-                (unsigned)random_below(random, 200), (unsigned)random_below(random, 30),
-                (unsigned)random_below(random, CATEGORIES), (unsigned)random_below(random, BRANDS),
-                shape->recent ? "2200" : "2026");
+    for (uint32_t i = 0; i < shape->offers; i++) {
+        uint32_t price = (uint32_t)random_below(random, 200),
+                 discount = (uint32_t)random_below(random, 30),
+                 category = (uint32_t)random_below(random, CATEGORIES),
+                 brand = (uint32_t)random_below(random, BRANDS);
+        is_dear[i % OFFERS_MAX] = price >= 100;
+        fprintf(file, "%u,%u,%u,cat%u,brand%u,2024-01-01,%s-01-01\n", i, price, discount, category,
+                brand, shape->recent ? "2200" : "2026");
+    }
     shop_close(file);
     if (!shape->lists) return;
     file = shop_create("items.csv");
@@ -168,6 +177,17 @@ static struct day_text day_of_year(const struct shape *shape, struct random *ran
     return day;
 }
 
+/* In a hub that uses everything, every other customer answers letters about dear offers, and the
+ * others those about cheap ones: two features tell together what none tells alone. Which of the two
+ * a customer is shows in the categories looked at. */
+static void write_answer(const struct shape *shape, FILE *orders, uint32_t customer, uint32_t offer,
+                         const char *day, uint64_t id) {
+    bool fits = is_dear[offer % OFFERS_MAX] == (customer % 2 == 1);
+    if (!shape->all || !fits || hash_u64(id) % 2 == 0) return;
+    fprintf(orders, "answer%llu,k%u,%.11s23:59:00,20.00,1,cat%u,brand1,item1\n",
+            (unsigned long long)id, customer, day, customer % 2);
+}
+
 static void write_events(const struct shape *shape, struct random *random) {
     FILE *orders = shop_create("orders.csv"), *views = shop_create("views.csv"),
          *letters = shop_create("letters.csv"), *consent = shop_create("consent.csv"),
@@ -188,6 +208,7 @@ static void write_events(const struct shape *shape, struct random *random) {
                      category = (uint32_t)random_below(random, CATEGORIES),
                      brand = (uint32_t)random_below(random, BRANDS),
                      item = (uint32_t)random_below(random, ITEMS);
+            if (shape->all) category = category / 2 * 2 + c % 2;
             if (draw < 3)
                 fprintf(orders, "%llu,k%u,%s,%u.%02u,%u,cat%u,brand%u,item%u\n",
                         (unsigned long long)id++, c, day.text, (unsigned)random_below(random, 150),
@@ -196,9 +217,12 @@ static void write_events(const struct shape *shape, struct random *random) {
             else if (draw < 8)
                 fprintf(views, "%llu,k%u,%s,cat%u,brand%u,%u,item%u\n", (unsigned long long)id++, c,
                         day.text, category, brand, (unsigned)random_below(random, 400), item);
-            else
+            else {
+                uint32_t offer = (uint32_t)random_below(random, shape->offers);
+                write_answer(shape, orders, c, offer, day.text, id);
                 fprintf(letters, "%llu,k%u,%s,letter/%u\n", (unsigned long long)id++, c, day.text,
-                        (unsigned)random_below(random, shape->offers));
+                        offer);
+            }
         }
     }
     shop_close(orders);
@@ -222,7 +246,7 @@ struct engine *shop_open(const struct shape *shape) {
     int length = snprintf(folder, sizeof folder, "%s/attune-bench-decide-%s-%u-%u",
                           base != NULL ? base : "/tmp",
                           shape->lists ? "lists"
-                          : shape->all ? "all"
+                          : shape->all ? "hub"
                                        : "plain",
                           shape->customers, shape->offers);
     if (shape->recent)

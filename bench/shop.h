@@ -16,7 +16,8 @@ struct shape {
     /* The events are of the year before today, and offers still run, for who decides by the clock;
      * else they are of 2024. */
     bool recent;
-    /* Two placements of three slots each, "main" and "side", whose slots are drawn. */
+    /* Two placements of three slots each, "main" and "side", whose slots are drawn; two budgets; and
+     * answers to letters that two features tell together. */
     bool all;
 };
 

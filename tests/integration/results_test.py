@@ -217,7 +217,7 @@ class Results(unittest.TestCase):
     def test_the_screen_says_what_it_knows(self):
         told = self.shop.run("results", "--at", stamp(60))
         for words in ("What being decided for changed", "everything", "by email", "in buyers", "voucher", "any look", "more*", "2026-02",
-                      "goals in another currency"):
+                      "goals counted without a value, which is in another currency"):
             self.assertIn(words, told)
         told = self.shop.run("results", "--at", stamp(1))
         self.assertIn("Nothing has been decided and recorded yet.", told)

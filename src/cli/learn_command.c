@@ -20,9 +20,18 @@ static enum status learn_on(void *context, struct work *work, struct error *erro
     return engine_learn_on(job->engine, job->rule, job->until_ms, work, &job->learnt, error);
 }
 
+static void print_late(const struct learnt_on *learnt) {
+    if (learnt->came_late > 0)
+        cli_wrap_format(2,
+                        "About %s came later than arrives: of their source says and are not "
+                        "learnt; attune train %s learns them.",
+                        cli_counted(learnt->came_late, "treatment"), learnt->before->name);
+}
+
 static void print_learnt(struct engine *engine, const struct learnt_on *learnt) {
     const struct playbook *playbook = engine_playbook(engine);
     const struct model_version *before = learnt->before, *after = learnt->after;
+    print_late(learnt);
     if (after == NULL) {
         cli_wrap_format(2, "Nothing new has matured for %s@%u, which has learnt until %s",
                         before->name, before->version, cli_when(playbook, before->until_ms));
@@ -56,6 +65,7 @@ static void write_learnt(struct json_writer *writer, const struct learnt_on *lea
     json_member_count(writer, "rows", learnt->rows);
     json_member_count(writer, "reached", learnt->yes);
     json_member_count(writer, "changed", learnt->changed);
+    json_member_count(writer, "came_late", learnt->came_late);
     json_write_key(writer, "learnt_from");
     counts_write_json(&learnt->counts, writer);
     json_member_count(writer, "rows_since_training", facts != NULL ? facts->rows : 0);
@@ -84,7 +94,7 @@ static int learn_one(const struct cli *cli, struct engine *engine, uint32_t rule
     return code;
 }
 
-/* Without a name: all models that are in force. */
+/* Without a name: all models that are in force and can learn on. */
 static int learn(const struct cli *cli, struct engine *engine, int64_t until_ms,
                  struct json_writer *writer) {
     const struct playbook *playbook = engine_playbook(engine);
@@ -95,13 +105,15 @@ static int learn(const struct cli *cli, struct engine *engine, int64_t until_ms,
         return rule != UINT32_MAX ? learn_one(cli, engine, rule, until_ms, writer) : EXIT_FAILED;
     }
     for (uint32_t i = 0; i < playbook->model_count && code == EXIT_OK; i++) {
-        if (engine_model(engine, i, NULL) == NULL) continue;
+        const struct model *model = engine_model(engine, i, NULL);
+        if (model == NULL || !model_learns_on(model)) continue;
         code = learn_one(cli, engine, i, until_ms, writer);
         learnt++;
     }
     if (learnt == 0 && code == EXIT_OK)
-        return cli_fail_text("no model is in force that could learn on; train one first: attune "
-                             "train");
+        return cli_fail_text("no model is in force that could learn on: train one first (attune "
+                             "train); boosted trees, and models that only have a base rate, do "
+                             "not learn on");
     return code;
 }
 

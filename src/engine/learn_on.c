@@ -118,12 +118,19 @@ static enum status check(const struct model_rule *rule, const struct model_versi
                      TEXT_ARG(rule->name), text);
 }
 
+static uint64_t learnt_so_far(const struct model *model) {
+    const struct model_online_facts *since = model_online_facts(model);
+    return model_facts(model)->rows + (since != NULL ? since->rows : 0);
+}
+
 static void count_step(const struct step *step, struct learnt_on *out) {
     for (size_t i = 0; i < step->count; i++) {
         out->changed += step->rows[i].changed;
         out->rows += !step->rows[i].changed;
         out->yes += !step->rows[i].changed && step->rows[i].yes;
     }
+    uint64_t pass = out->counts.learnt + out->changed, so_far = learnt_so_far(out->before->model);
+    out->came_late = pass > so_far ? pass - so_far : 0;
 }
 
 static enum status learn(struct in_force *in_force, uint32_t rule, int64_t until_ms,

@@ -23,7 +23,11 @@ struct learnt_on {
     /* Held: what is in force now; NULL: nothing new had matured, or a playbook without this model
      * came meanwhile. */
     struct model_version *after;
-    uint64_t rows, yes, changed;  /* of this step */
+    uint64_t rows, yes, changed; /* of this step */
+    /* Treatments that were loaded later than they were known by their source's `arrives`, so that
+     * they pass for learnt and were not: only a training learns them. As many as the model has
+     * learnt too few; corrections and erasures blur it. */
+    uint64_t came_late;
     struct trainer_counts counts; /* where the treatments went */
 };
 /* Learns what had matured by until_ms. STATUS_NOT_FOUND: no such model is in force; STATUS_INVALID:

@@ -145,6 +145,10 @@ static void conclude(struct model_online *online) {
     online->facts.trained_log_loss = rows > 0 ? online->trained_loss / rows : (double)NAN;
 }
 
+bool model_learns_on(const struct model *model) {
+    return model->facts.kind != MODEL_TREES && model->facts.basis != MODEL_BASE_RATE;
+}
+
 enum status model_learn_on(struct model **out, const struct model *model,
                            const struct online_row *rows, size_t count, double decay,
                            struct error *error) {

@@ -35,9 +35,11 @@ struct model_online_facts {
     double log_loss, trained_log_loss;
 };
 
+/* False for a model of trees, and for one that only has a base rate. */
+bool model_learns_on(const struct model *model);
 /* Makes the next version of `model`, which stays as it is. decay: of online.h, 0 for its default;
- * it holds from the first step on, and a later step keeps it. STATUS_INVALID for a model of trees,
- * and for one that only has a base rate. */
+ * it holds from the first step on, and a later step keeps it. STATUS_INVALID for one that does not
+ * learn on. */
 enum status model_learn_on(struct model **out, const struct model *model,
                            const struct online_row *rows, size_t count, double decay,
                            struct error *error) MUST_USE;

@@ -49,6 +49,7 @@ static void tell(struct learning *learning, const struct learnt_on *learnt) {
     json_member_count(writer, "version", learnt->after->version);
     json_member_count(writer, "rows", learnt->rows);
     json_member_count(writer, "changed", learnt->changed);
+    json_member_count(writer, "came_late", learnt->came_late);
     server_log_end(learning->log, &line);
 }
 
@@ -72,7 +73,8 @@ static uint32_t next_due(struct learning *learning) {
     uint32_t found = UINT32_MAX;
     for (uint32_t i = 0; i < playbook->model_count && found == UINT32_MAX; i++) {
         const struct model_rule *rule = &playbook->models[i];
-        if (rule->online_every_ms == 0) continue;
+        const struct model *model = in_force->models[i];
+        if (rule->online_every_ms == 0 || model == NULL || !model_learns_on(model)) continue;
         double *last_seconds = last_of(learning, rule->name, now_seconds);
         if (last_seconds == NULL ||
             (now_seconds - *last_seconds) * 1000 < (double)rule->online_every_ms)

@@ -3,8 +3,8 @@
  *
  * One thread of low priority looks once a second which models are due, by `online: { every }` of
  * the playbook in force, and lets one after the other learn what has matured (engine/learn_on.h). A
- * model that is not trained yet is passed over, and a step that fails is logged and tried again
- * when it is due again. Threads: one thread creates and destroys it. */
+ * model that is not trained yet, or does not learn on, is passed over, and a step that fails is
+ * logged and tried again when it is due again. Threads: one thread creates and destroys it. */
 #ifndef SERVER_LEARNING_H
 #define SERVER_LEARNING_H
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Recorded decisions, made again: with other playbooks, models, tables, corrections and merges put
- * in force since, on one, two and seven threads, each is equal to the byte.
+/* Recorded decisions, made again: with other playbooks, models that were trained and that learnt
+ * on, tables, corrections and merges put in force since, on one, two and seven threads, each is
+ * equal to the byte.
  *
  *   replay_test [DECISIONS]      10,000 of them: make test-replay */
 #include <setjmp.h>
@@ -15,6 +16,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "engine/answer/replay_decision.h"
+#include "engine/learn_on.h"
 #include "engine/lifetimes.h"
 #include "shop.h"
 
@@ -119,7 +121,10 @@ static void load_round(struct shop *shop, struct random *random, uint32_t round)
     for (uint32_t i = 0; i < 5 + round; i++) add(&offers, "%u,%u,k%u\n", i, i * round % 9, i % 3);
     for (uint32_t c = 0; c < customers; c++) {
         for (uint32_t i = 0; i < 3; i++) {
-            uint32_t day = i == 2 ? round : FIRST_DAY - 20 + 6 * round + i; /* the third is late */
+            /* The third is late. Of a third of the customers the others came before the letter, so
+             * that a model has noes to learn from. */
+            bool before = (c + round) % 3 == 0;
+            uint32_t day = i == 2 ? round : FIRST_DAY - 4 + 6 * round + i - (before ? 2 : 0);
             bool corrects = round > 0 && i == 0 && random_below(random, 4) == 0;
             add(&orders, "%u,2017-%02u-%02u 1%u:00,c%u@x.example,k%u,%u.00 %s,k%u,%s\n",
                 (corrects ? round - 1 : round) * 1000000 + c * 10 + i, 1 + day / 28, 1 + day % 28,
@@ -128,7 +133,7 @@ static void load_round(struct shop *shop, struct random *random, uint32_t round)
                 random_below(random, 12) == 0 ? "EUR" : "USD", (unsigned)random_below(random, 3),
                 zones[random_below(random, 4)]);
         }
-        uint32_t day = FIRST_DAY - 20 + 6 * round;
+        uint32_t day = FIRST_DAY - 4 + 6 * round;
         add(&mail, "2017-%02u-%02u 09:00,c%u@x.example,letter/%u\n", 1 + day / 28, 1 + day % 28, c,
             (unsigned)random_below(random, 5));
         const char *const states[] = {"yes", "yes", "yes", "no", "perhaps"};
@@ -274,10 +279,25 @@ static void replay_all(struct shop *shop, const struct records *records, uint32_
     }
 }
 
+/* The model in force learns on what has matured; gives how many rows were new to it. With few
+ * customers it only has a base rate, and does not learn on. */
+static uint64_t learn_on(struct shop *shop, int64_t t_ms) {
+    struct learnt_on learnt;
+    struct error error = {0};
+    const struct model *model = engine_model(shop->engine, 0, NULL);
+    if (model == NULL || !model_learns_on(model)) return 0;
+    if (engine_learn_on(shop->engine, 0, t_ms, NULL, &learnt, &error) != STATUS_OK)
+        fail_msg("%s", error.text);
+    uint64_t rows = learnt.rows + learnt.changed;
+    assert_true((rows > 0) == (learnt.after != NULL));
+    learnt_on_release(&learnt);
+    return rows;
+}
+
 static void live_on(struct shop *shop) {
     struct random random;
     struct error error = {0};
-    uint64_t recorded = 0, held = 0;
+    uint64_t recorded = 0, held = 0, learnt = 0;
     memset(&drawn, 0, sizeof drawn);
     random_init(&random, 29);
     printf("seed 29\n");
@@ -289,6 +309,8 @@ static void live_on(struct shop *shop) {
         if (round % 2 == 1)
             assert_int_equal(engine_train(shop->engine, 0, t_ms, NULL, NULL, NULL, &error),
                              STATUS_OK);
+        else if (round > 0)
+            learnt += learn_on(shop, t_ms);
         struct lifetime_entry fitted;
         if (round > 0)
             assert_int_equal(
@@ -303,6 +325,8 @@ static void live_on(struct shop *shop) {
     assert_true(drawn.draws > recorded / 4 && drawn.others > recorded / 10 && drawn.nothing > 0);
     assert_true(recorded > (uint64_t)customers * (ROUNDS - 2));
     assert_true(held > 0);
+    printf("%llu rows learnt on between decisions\n", (unsigned long long)learnt);
+    assert_true(learnt > 0 || customers < 200);
 }
 
 static void test_made_again_it_is_equal(void **state) {

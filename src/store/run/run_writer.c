@@ -152,16 +152,17 @@ static enum status add_entry(struct run_writer *writer, uint32_t customer, uint3
     return STATUS_OK;
 }
 
-/* Begins the next section at a multiple of the alignment. */
-static enum status section_begin(struct run_writer *writer, struct run_section *section) {
+/* What is written next lies at a multiple of the alignment. */
+static enum status align(struct run_writer *writer) {
     static const char zeros[RUN_ALIGNMENT];
     size_t over = (writer->offset + writer->out.length) % RUN_ALIGNMENT;
-    if (over > 0) {
-        enum status status = buffer_append(&writer->out, zeros, RUN_ALIGNMENT - over);
-        if (status != STATUS_OK) return status;
-    }
+    return over > 0 ? buffer_append(&writer->out, zeros, RUN_ALIGNMENT - over) : STATUS_OK;
+}
+
+static enum status section_begin(struct run_writer *writer, struct run_section *section) {
+    enum status status = align(writer);
     section->offset = writer->offset + writer->out.length;
-    return STATUS_OK;
+    return status;
 }
 
 static void section_end(struct run_writer *writer, struct run_section *section) {
@@ -209,15 +210,21 @@ static enum status put_rows(struct run_writer *writer, struct run_section *secti
     return status;
 }
 
-/* The blocks are most of a part, so they are written from where they lie and not copied first. */
+/* The blocks are most of a part, so they are written from where they lie and not copied first. The
+ * file is at a multiple of the alignment afterwards, so that what is encoded in `out` next lies
+ * there in memory as it does in the file. */
 static enum status write_blocks(struct run_writer *writer, struct run_section *section,
                                 struct error *error) {
+    static const char zeros[RUN_ALIGNMENT];
     const struct buffer *stored = &writer->blocks.stored;
+    size_t over = stored->length % RUN_ALIGNMENT, padding = over > 0 ? RUN_ALIGNMENT - over : 0;
     if (section_begin(writer, section) != STATUS_OK) return out_of_memory(writer, error);
     enum status status = flush(writer, error);
     if (status == STATUS_OK && stored->length > 0)
         status = file_write(writer->file, stored->at, stored->length, error);
-    writer->offset += stored->length;
+    if (status == STATUS_OK && padding > 0)
+        status = file_write(writer->file, zeros, padding, error);
+    writer->offset += stored->length + padding;
     section->length = stored->length;
     section->checksum = hash_bytes(stored->at, stored->length, 0);
     return status;
@@ -265,6 +272,7 @@ static enum status finish_part(struct run_writer *writer, struct error *error) {
     writer->part = (struct run_part){0};
     run_columns_clear(writer->columns);
     run_blocks_clear(&writer->blocks);
+    if (align(writer) != STATUS_OK) return out_of_memory(writer, error);
     return flush(writer, error);
 }
 

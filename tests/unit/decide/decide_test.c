@@ -634,8 +634,8 @@ static void test_how_often_value_goes_first(void **state) {
     char text[900];
     for (int i = 0; i < 4; i++) {
         static const char *const more[] = {"",
-                                           "policies: [ { at_most: 0, in: 1d, action: likely }, { "
-                                           "at_most: 0, in: 1d, action: dear } ]\n",
+                                           ("policies: [ { at_most: 0, in: 1d, action: likely }, { "
+                                            "at_most: 0, in: 1d, action: dear } ]\n"),
                                            "policies: [ { at_most: 0, in: 1d, action: worthy } ]\n",
                                            "placements: { top: { actions: [worthy] } }\n"};
         static const bool goes_first[] = {true, false, true, false};

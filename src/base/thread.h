@@ -10,4 +10,9 @@
  * other systems, the thread runs as before. */
 void thread_be_nice(int niceness);
 
+/* The calling thread, and those that it starts from now on, run only where nobody else would: of
+ * work that others never wait for. On Linux a thread that wakes takes the core from it at once, and
+ * need not wait for the end of its slice. On other systems it is as nice as can be. */
+void thread_be_idle(void);
+
 #endif

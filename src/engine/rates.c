@@ -12,15 +12,14 @@
 #include "engine/engine_internal.h"
 #include "measure/base_rates.h"
 
-#define REST_TIMES          9 /* as long as the last walk took */
-#define GROWTH_SHARE        8 /* the log has grown by this part of what it was */
-#define BACKGROUND_NICENESS 10
+#define REST_TIMES   9 /* as long as the last walk took */
+#define GROWTH_SHARE 8 /* the log has grown by this part of what it was */
 
 struct rates {
     struct engine *engine;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    bool busy; /* a walk is under way */
+    bool busy; /* somebody who waits for rates has a walk under way */
     bool stopping, has_thread;
     pthread_t thread;
     bool is_asked; /* of the background: a version as known at asked_ms */
@@ -30,7 +29,7 @@ struct rates {
     /* The engine's own decisions at the end of the log: [own_from, own_to), none of before. */
     uint64_t own_from, own_to;
     int64_t own_earliest_ms;
-    struct work work; /* cancelled at the end */
+    struct work work, background; /* cancelled at the end; the background's has one thread */
 };
 
 /* ---- versions and lists ---- */
@@ -148,25 +147,39 @@ enum status rates_again(struct in_force *in_force, int64_t at_ms, uint64_t posit
     return measure_below(in_force->engine->rates, in_force, at_ms, position, NULL, out, error);
 }
 
-/* Under the lock, which is given back for as long as the walk takes. What was measured is listed,
- * unless another playbook has come meanwhile. */
+/* Under the lock. What was measured is listed, unless another playbook has come meanwhile, or
+ * somebody else has measured the same hour of more. */
+static void list_version(struct rates *rates, const struct in_force *in_force,
+                         struct rates_version *version) {
+    struct in_force *now = in_force_hold(rates->engine);
+    const struct rates_version *listed = rates_list_at(now->rates, version->at_ms);
+    bool is_less = listed != NULL && now->playbook == in_force->playbook &&
+                   listed->at_ms == version->at_ms && listed->position > version->position;
+    struct rates_list *list = is_less ? NULL : list_with(now->rates, version, ++rates->made);
+    if (list != NULL) in_force_add_rates(rates->engine, in_force->playbook, list);
+    rates_list_drop(list);
+    in_force_drop(now);
+}
+
+/* Under the lock, which is given back for as long as the walk takes. */
 static enum status make(struct rates *rates, struct in_force *in_force, int64_t at_ms,
                         struct work *work, struct rates_version **out, struct error *error) {
-    rates->busy = true;
     pthread_mutex_unlock(&rates->lock);
     double begin = clock_monotonic_seconds();
     enum status status = measure(rates, in_force, at_ms, work, out, error);
     double end = clock_monotonic_seconds();
     pthread_mutex_lock(&rates->lock);
-    rates->busy = false;
     rates->rest_until = end + REST_TIMES * (end - begin);
-    if (status == STATUS_OK) {
-        struct in_force *now = in_force_hold(rates->engine);
-        struct rates_list *list = list_with(now->rates, *out, ++rates->made);
-        if (list != NULL) in_force_add_rates(rates->engine, in_force->playbook, list);
-        rates_list_drop(list);
-        in_force_drop(now);
-    }
+    if (status == STATUS_OK) list_version(rates, in_force, *out);
+    return status;
+}
+
+/* The same, for somebody who waits for it. */
+static enum status make_for(struct rates *rates, struct in_force *in_force, int64_t at_ms,
+                            struct work *work, struct rates_version **out, struct error *error) {
+    rates->busy = true;
+    enum status status = make(rates, in_force, at_ms, work, out, error);
+    rates->busy = false;
     pthread_cond_broadcast(&rates->changed);
     return status;
 }
@@ -184,22 +197,23 @@ static void make_in_background(struct rates *rates) {
     struct rates_version *version = NULL;
     struct error error = {0};
     rates->is_asked = false;
-    enum status status = in_force->data.playbook != NULL ? make(rates, in_force, rates->asked_ms,
-                                                                &rates->work, &version, &error)
-                                                         : STATUS_OK;
+    enum status status =
+        in_force->data.playbook != NULL
+            ? make(rates, in_force, rates->asked_ms, &rates->background, &version, &error)
+            : STATUS_OK;
     if (status != STATUS_OK && status != STATUS_CANCELLED)
         log_line(LOG_WARNING, "base rates can't be measured, the earlier ones are taken: %s",
                  error.text[0] != '\0' ? error.text : status_name(status));
     rates_version_drop(version);
     in_force_drop(in_force);
     pthread_mutex_unlock(&rates->lock);
-    budgets_recount(rates->engine, engine_now_ms(rates->engine), &rates->work);
+    budgets_recount(rates->engine, engine_now_ms(rates->engine), &rates->background);
     pthread_mutex_lock(&rates->lock);
 }
 
 static void *background(void *context) {
     struct rates *rates = context;
-    thread_be_nice(BACKGROUND_NICENESS);
+    thread_be_idle();
     pthread_mutex_lock(&rates->lock);
     while (!rates->stopping) {
         if (!rates->is_asked || rates->busy)
@@ -274,8 +288,8 @@ enum status rates_for(struct in_force *in_force, int64_t t_ms, enum rates_wanted
     while ((*out = find(rates, in_force, t_ms, wanted)) == NULL && rates->busy)
         pthread_cond_wait(&rates->changed, &rates->lock);
     if (*out == NULL)
-        status =
-            make(rates, in_force, hour_of(t_ms), work != NULL ? work : &rates->work, out, error);
+        status = make_for(rates, in_force, hour_of(t_ms), work != NULL ? work : &rates->work, out,
+                          error);
     pthread_mutex_unlock(&rates->lock);
     return status;
 }
@@ -328,6 +342,7 @@ enum status rates_create(struct rates **out, struct engine *engine) {
     if (rates == NULL) return STATUS_NO_MEMORY;
     rates->engine = engine;
     rates->own_earliest_ms = INT64_MAX;
+    rates->background.threads = 1;
     pthread_mutex_init(&rates->lock, NULL);
     pthread_condattr_init(&clock);
     pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
@@ -339,6 +354,7 @@ enum status rates_create(struct rates **out, struct engine *engine) {
 void rates_destroy(struct rates *rates) {
     if (rates == NULL) return;
     work_cancel(&rates->work);
+    work_cancel(&rates->background);
     pthread_mutex_lock(&rates->lock);
     rates->stopping = true;
     pthread_cond_broadcast(&rates->changed);

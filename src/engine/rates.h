@@ -19,11 +19,13 @@
  *                 engine's own decisions of that hour and later apart. Waits for it.
  *
  * The background takes at most a tenth of the time: it rests nine times as long as the last walk
- * took. It is nicer than the threads that answer, so that no request waits for a core behind it.
+ * took. It has one thread, which runs only where no other would, so no request waits for a core
+ * behind it. Nobody waits for its walk either: whoever finds no rates that will do makes some.
  * Where a walk fails, the program's log says so, the old versions stay, and it is tried again
  * after a rest.
  *
- * Threads: any. One walk is under way at a time; it has the engine's threads. */
+ * Threads: any. Beside the background's, one walk is under way at a time; it has the engine's
+ * threads. */
 #ifndef ENGINE_RATES_H
 #define ENGINE_RATES_H
 

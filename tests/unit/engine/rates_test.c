@@ -3,7 +3,9 @@
  * not wait for. */
 #include "support/unit.h"
 
+#include <dirent.h>
 #include <sched.h>
+#include <stdlib.h>
 
 #include "engine/answer/answer.h"
 #include "shop.h"
@@ -87,6 +89,18 @@ static void test_an_hour_has_one_version(void **state) {
     assert_true(id_at(shop, DAY(50), RATES_FRESH) == id);
 }
 
+/* Threads of this process that run only where no other would. */
+static uint32_t idle_threads(void) {
+    DIR *tasks = opendir("/proc/self/task");
+    uint32_t count = 0;
+    assert_non_null(tasks);
+    for (struct dirent *task; (task = readdir(tasks)) != NULL;)
+        count += task->d_name[0] != '.' &&
+                 sched_getscheduler((pid_t)strtol(task->d_name, NULL, 10)) == SCHED_IDLE;
+    closedir(tasks);
+    return count;
+}
+
 /* A process that stays decides on with the rates of before, and has the next ones made. */
 static void test_nobody_waits_for_the_next_hour(void **state) {
     struct shop *shop = *state;
@@ -102,6 +116,7 @@ static void test_nobody_waits_for_the_next_hour(void **state) {
     }
     assert_int_equal(latest->bases[0].treated_rows, 1);
     rates_version_drop(latest);
+    assert_int_equal(idle_threads(), 1); /* it takes no core from those who decide */
     /* The old version is still that of its hour, and a snapshot of before still answers. */
     assert_true(id_at(shop, DAY(50) + HOUR, RATES_LATEST) == first);
     assert_null(old->rates);

@@ -10,47 +10,27 @@
 #include <math.h>
 
 #include "base/hash.h"
+#include "learn/bytes.h"
 #include "learn/learner.h"
 #include "learn/model.h"
 
 #define HEAD_BYTES 24
 static const char magic[8] = "ATTMODEL";
 
-/* ---- writing: after the first failure nothing more is written ---- */
+/* ---- writing ---- */
 
-struct writer {
-    struct buffer *out;
-    enum status status;
-};
-
-static void write_bytes(struct writer *writer, const void *bytes, size_t length) {
-    if (writer->status == STATUS_OK) writer->status = buffer_append(writer->out, bytes, length);
-}
-
-static void write_u64(struct writer *writer, uint64_t value, uint32_t bytes) {
-    uint8_t out[8];
-    for (uint32_t i = 0; i < bytes; i++) out[i] = (uint8_t)(value >> (8 * i));
-    write_bytes(writer, out, bytes);
-}
-
-static void write_double(struct writer *writer, double value) {
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    write_u64(writer, bits, 8);
-}
-
-static void write_text(struct writer *writer, struct text text) {
+static void write_text(struct bytes_writer *writer, struct text text) {
     write_u64(writer, text.length, 4);
     write_bytes(writer, text.at, text.length);
 }
 
-static void write_interval(struct writer *writer, struct interval interval) {
+static void write_interval(struct bytes_writer *writer, struct interval interval) {
     write_double(writer, interval.value);
     write_double(writer, interval.low);
     write_double(writer, interval.high);
 }
 
-static void write_facts(struct writer *writer, const struct model *model) {
+static void write_facts(struct bytes_writer *writer, const struct model *model) {
     const struct model_facts *facts = &model->facts;
     const struct model_metrics *metrics = &model->metrics;
     write_u64(writer, facts->basis, 4);
@@ -87,7 +67,7 @@ static void write_facts(struct writer *writer, const struct model *model) {
     write_u64(writer, facts->kind, 4);
 }
 
-static void write_feature(struct writer *writer, const struct model_feature *feature) {
+static void write_feature(struct bytes_writer *writer, const struct model_feature *feature) {
     write_text(writer, feature->name);
     write_u64(writer, feature->kind, 4);
     write_u64(writer, feature->known, 4);
@@ -100,7 +80,7 @@ static void write_feature(struct writer *writer, const struct model_feature *fea
         write_double(writer, feature->effects[i]);
 }
 
-static void write_pair(struct writer *writer, const struct model *model,
+static void write_pair(struct bytes_writer *writer, const struct model *model,
                        const struct model_pair *pair) {
     write_u64(writer, pair->left, 4);
     write_u64(writer, pair->right, 4);
@@ -114,10 +94,6 @@ static void write_pair(struct writer *writer, const struct model *model,
         write_double(writer, pair->effects[i]);
 }
 
-static void store_u64(char *at, uint64_t value, uint32_t bytes) {
-    for (uint32_t i = 0; i < bytes; i++) at[i] = (char)(uint8_t)(value >> (8 * i));
-}
-
 static uint32_t checksum(const char *head, const char *body, size_t body_bytes) {
     uint32_t crc = crc32c(0, head, 12);
     return crc32c(crc32c(crc, head + 16, 8), body, body_bytes);
@@ -126,7 +102,7 @@ static uint32_t checksum(const char *head, const char *body, size_t body_bytes) 
 enum status model_encode(const struct model *model, struct buffer *out) {
     static const char blank[HEAD_BYTES] = {0};
     size_t start = out->length;
-    struct writer writer = {out, STATUS_OK};
+    struct bytes_writer writer = {out, STATUS_OK};
     write_bytes(&writer, blank, HEAD_BYTES);
     write_facts(&writer, model);
     write_u64(&writer, model->feature_count, 4);
@@ -141,64 +117,28 @@ enum status model_encode(const struct model *model, struct buffer *out) {
     char *head = out->at + start;
     size_t body_bytes = out->length - start - HEAD_BYTES;
     memcpy(head, magic, sizeof magic);
-    store_u64(head + 8, MODEL_FORMAT_VERSION, 4);
-    store_u64(head + 16, body_bytes, 8);
-    store_u64(head + 12, checksum(head, head + HEAD_BYTES, body_bytes), 4);
+    bytes_store(head + 8, MODEL_FORMAT_VERSION, 4);
+    bytes_store(head + 16, body_bytes, 8);
+    bytes_store(head + 12, checksum(head, head + HEAD_BYTES, body_bytes), 4);
     return STATUS_OK;
 }
 
-/* ---- reading: a wrong byte sets `wrong`, and everything after it reads as 0 ---- */
+/* ---- reading: what is no model sets `wrong`, too ---- */
 
-struct reader {
-    const uint8_t *at;
-    size_t left;
-    bool wrong;
-    bool no_memory;
-};
-
-static const uint8_t *read_bytes(struct reader *reader, size_t length) {
-    if (reader->wrong || length > reader->left) {
-        reader->wrong = true;
-        return NULL;
-    }
-    const uint8_t *at = reader->at;
-    reader->at += length;
-    reader->left -= length;
-    return at;
-}
-
-static uint64_t load_u64(const uint8_t *at, uint32_t bytes) {
-    uint64_t value = 0;
-    for (uint32_t i = 0; i < bytes; i++) value |= (uint64_t)at[i] << (8 * i);
-    return value;
-}
-
-static uint64_t read_u64(struct reader *reader, uint32_t bytes) {
-    const uint8_t *at = read_bytes(reader, bytes);
-    return at ? load_u64(at, bytes) : 0;
-}
-
-static uint32_t read_u32_up_to(struct reader *reader, uint32_t max) {
+static uint32_t read_u32_up_to(struct bytes_reader *reader, uint32_t max) {
     uint64_t value = read_u64(reader, 4);
     if (value <= max) return (uint32_t)value;
     reader->wrong = true;
     return 0;
 }
 
-static double read_any_double(struct reader *reader) {
-    uint64_t bits = read_u64(reader, 8);
-    double value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-static double read_finite(struct reader *reader) {
-    double value = read_any_double(reader);
+static double read_finite(struct bytes_reader *reader) {
+    double value = read_double(reader);
     if (!isfinite(value)) reader->wrong = true;
     return isfinite(value) ? value : 0;
 }
 
-static struct text read_text(struct reader *reader, struct arena *arena, uint32_t bytes_max) {
+static struct text read_text(struct bytes_reader *reader, struct arena *arena, uint32_t bytes_max) {
     uint32_t length = read_u32_up_to(reader, bytes_max);
     const uint8_t *at = read_bytes(reader, length);
     if (at == NULL) return (struct text){0};
@@ -207,31 +147,31 @@ static struct text read_text(struct reader *reader, struct arena *arena, uint32_
     return text;
 }
 
-static struct interval read_interval(struct reader *reader) {
+static struct interval read_interval(struct bytes_reader *reader) {
     struct interval interval;
-    interval.value = read_any_double(reader);
-    interval.low = read_any_double(reader);
-    interval.high = read_any_double(reader);
+    interval.value = read_double(reader);
+    interval.low = read_double(reader);
+    interval.high = read_double(reader);
     return interval;
 }
 
 /* Reads bounds that older formats lack; they are unknown there. */
-static void read_later_bounds(struct reader *reader, struct model_metrics *metrics,
+static void read_later_bounds(struct bytes_reader *reader, struct model_metrics *metrics,
                               uint32_t version) {
     bool there = version >= 4;
     struct interval *of_half[] = {&metrics->auc, &metrics->log_loss, &metrics->calibration_error,
                                   &metrics->top_tenth_gain, &metrics->base_rate};
     for (size_t i = 0; i < sizeof of_half / sizeof *of_half; i++) {
-        of_half[i]->low50 = there ? read_any_double(reader) : (double)NAN;
-        of_half[i]->high50 = there ? read_any_double(reader) : (double)NAN;
+        of_half[i]->low50 = there ? read_double(reader) : (double)NAN;
+        of_half[i]->high50 = there ? read_double(reader) : (double)NAN;
     }
-    metrics->base_rate.low = there ? read_any_double(reader) : (double)NAN;
-    metrics->base_rate.high = there ? read_any_double(reader) : (double)NAN;
+    metrics->base_rate.low = there ? read_double(reader) : (double)NAN;
+    metrics->base_rate.high = there ? read_double(reader) : (double)NAN;
 }
 
 /* Reads the facts. Format 2 added the delay of the labels, 3 how common a text was, 4 the 50 %
  * bounds and those of the base rate, 5 pairs and the kind. */
-static void read_facts(struct reader *reader, struct model *model, uint32_t version) {
+static void read_facts(struct bytes_reader *reader, struct model *model, uint32_t version) {
     struct model_facts *facts = &model->facts;
     struct model_metrics *metrics = &model->metrics;
     facts->basis = (enum model_basis)read_u32_up_to(reader, MODEL_BASIS_COUNT - 1);
@@ -260,13 +200,14 @@ static void read_facts(struct reader *reader, struct model *model, uint32_t vers
     if (version >= 5) facts->kind = (enum model_kind)read_u32_up_to(reader, MODEL_KIND_COUNT - 1);
 }
 
-static void *reserve(struct reader *reader, struct arena *arena, size_t count, size_t bytes) {
+static void *reserve(struct bytes_reader *reader, struct arena *arena, size_t count, size_t bytes) {
     void *at = arena_calloc(arena, count + 1, bytes);
     if (at == NULL) reader->wrong = reader->no_memory = true;
     return at;
 }
 
-static void read_edges(struct reader *reader, struct arena *arena, struct model_feature *feature) {
+static void read_edges(struct bytes_reader *reader, struct arena *arena,
+                       struct model_feature *feature) {
     double *edges = reserve(reader, arena, feature->known, sizeof *edges);
     for (uint32_t i = 0; !reader->wrong && i + 1 < feature->known; i++) {
         edges[i] = read_finite(reader);
@@ -275,7 +216,8 @@ static void read_edges(struct reader *reader, struct arena *arena, struct model_
     feature->edges = edges;
 }
 
-static void read_texts(struct reader *reader, struct arena *arena, struct model_feature *feature) {
+static void read_texts(struct bytes_reader *reader, struct arena *arena,
+                       struct model_feature *feature) {
     struct text *texts = reserve(reader, arena, feature->known, sizeof *texts);
     for (uint32_t i = 0; !reader->wrong && i < feature->known; i++) {
         texts[i] = read_text(reader, arena, LEARN_TEXT_BYTES_MAX);
@@ -285,7 +227,7 @@ static void read_texts(struct reader *reader, struct arena *arena, struct model_
     feature->texts = texts;
 }
 
-static void read_feature(struct reader *reader, struct arena *arena,
+static void read_feature(struct bytes_reader *reader, struct arena *arena,
                          struct model_feature *feature) {
     feature->name = read_text(reader, arena, LEARN_NAME_BYTES_MAX);
     feature->kind = (enum feature_kind)read_u32_up_to(reader, FEATURE_TEXT);
@@ -305,7 +247,7 @@ static void read_feature(struct reader *reader, struct arena *arena,
 }
 
 /* Reads into which part of a pair's side each cell of the feature falls. */
-static const uint8_t *read_parts(struct reader *reader, struct arena *arena,
+static const uint8_t *read_parts(struct bytes_reader *reader, struct arena *arena,
                                  const struct model_feature *feature, uint32_t *count) {
     uint32_t cells = model_feature_cells(feature);
     *count = read_u32_up_to(reader, PAIR_SIDE_MAX);
@@ -319,13 +261,13 @@ static const uint8_t *read_parts(struct reader *reader, struct arena *arena,
 }
 
 /* Reads an effect that sums exactly with others. */
-static double read_effect(struct reader *reader) {
+static double read_effect(struct bytes_reader *reader) {
     double effect = read_finite(reader);
     if (effect != model_effect_rounded(effect)) reader->wrong = true;
     return effect;
 }
 
-static void read_pair(struct reader *reader, struct model *model, struct model_pair *pair) {
+static void read_pair(struct bytes_reader *reader, struct model *model, struct model_pair *pair) {
     pair->left = read_u32_up_to(reader, LEARN_FEATURES_MAX);
     pair->right = read_u32_up_to(reader, LEARN_FEATURES_MAX);
     pair->evidence = read_finite(reader);
@@ -356,7 +298,7 @@ static bool sums_exactly(const struct model *model) {
     return all;
 }
 
-static void read_pairs(struct reader *reader, struct model *model) {
+static void read_pairs(struct bytes_reader *reader, struct model *model) {
     uint32_t count = read_u32_up_to(reader, LEARN_PAIRS_MAX);
     if (reader->wrong) return;
     model->pairs = reserve(reader, &model->arena, count, sizeof *model->pairs);
@@ -368,7 +310,7 @@ static void read_pairs(struct reader *reader, struct model *model) {
     model->pair_count = count;
 }
 
-static enum status read_model(struct reader *reader, struct model *model, uint32_t version) {
+static enum status read_model(struct bytes_reader *reader, struct model *model, uint32_t version) {
     read_facts(reader, model, version);
     model->feature_count = read_u32_up_to(reader, LEARN_FEATURES_MAX);
     if (reader->wrong) return STATUS_CORRUPT;
@@ -379,8 +321,7 @@ static enum status read_model(struct reader *reader, struct model *model, uint32
     if (version >= 5 && !reader->wrong) read_pairs(reader, model);
     if (reader->no_memory) return STATUS_NO_MEMORY;
     if (reader->wrong) return STATUS_CORRUPT;
-    struct text rest = {(const char *)reader->at, (uint32_t)reader->left};
-    return learner_of(model->facts.kind)->load(model, rest);
+    return learner_of(model->facts.kind)->load(model, bytes_rest(reader));
 }
 
 static enum status check_head(struct text bytes, struct error *error) {
@@ -389,12 +330,12 @@ static enum status check_head(struct text bytes, struct error *error) {
         return error_set(error, STATUS_CORRUPT, "this is no model: it doesn't begin with ATTMODEL");
     }
     size_t body_bytes = bytes.length - HEAD_BYTES;
-    if (load_u64(head + 16, 8) != body_bytes ||
-        load_u64(head + 12, 4) != checksum(bytes.at, bytes.at + HEAD_BYTES, body_bytes)) {
+    if (bytes_load(head + 16, 8) != body_bytes ||
+        bytes_load(head + 12, 4) != checksum(bytes.at, bytes.at + HEAD_BYTES, body_bytes)) {
         return error_set(error, STATUS_CORRUPT,
                          "the model's bytes don't match its checksum: train it again");
     }
-    uint32_t version = (uint32_t)load_u64(head + 8, 4);
+    uint32_t version = (uint32_t)bytes_load(head + 8, 4);
     if (version > MODEL_FORMAT_VERSION) {
         return error_set(
             error, STATUS_VERSION,
@@ -412,9 +353,9 @@ enum status model_decode(struct model **out, struct text bytes, struct error *er
     if (status != STATUS_OK) return status;
     struct model *model = model_create();
     if (model == NULL) return error_set(error, STATUS_NO_MEMORY, "no memory to read a model");
-    struct reader reader = {(const uint8_t *)bytes.at + HEAD_BYTES, bytes.length - HEAD_BYTES,
-                            false, false};
-    status = read_model(&reader, model, (uint32_t)load_u64((const uint8_t *)bytes.at + 8, 4));
+    struct bytes_reader reader = bytes_reader_of(bytes);
+    (void)read_bytes(&reader, HEAD_BYTES);
+    status = read_model(&reader, model, (uint32_t)bytes_load(bytes.at + 8, 4));
     if (status == STATUS_OK) {
         *out = model;
         return STATUS_OK;

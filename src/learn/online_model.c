@@ -4,12 +4,11 @@
 #include <math.h>
 
 #include "base/memory.h"
+#include "learn/bytes.h"
 #include "learn/calibration.h"
 #include "learn/learner.h"
 #include "learn/model.h"
 #include "learn/online.h"
-
-#define FACTS_BYTES 40u
 
 /* ---- copies ---- */
 
@@ -180,56 +179,35 @@ const struct model_online_facts *model_online_facts(const struct model *model) {
 
 /* ---- the file: facts, then the learner's state ---- */
 
-static enum status put(struct buffer *out, uint64_t bits) {
-    uint8_t at[8];
-    for (uint32_t i = 0; i < 8; i++) at[i] = (uint8_t)(bits >> (8 * i));
-    return buffer_append(out, at, 8);
-}
-
-static uint64_t bits_of(double value) {
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
 enum status model_online_save(const struct model *model, struct buffer *out) {
     const struct model_online *online = model->online;
-    const uint64_t facts[] = {online->facts.rows, online->facts.yes, online->facts.changed,
-                              bits_of(online->loss), bits_of(online->trained_loss)};
-    enum status status = STATUS_OK;
-    for (size_t i = 0; i < FACTS_BYTES / 8 && status == STATUS_OK; i++) status = put(out, facts[i]);
-    return status == STATUS_OK ? online_save(online->learner, out) : status;
+    struct bytes_writer writer = {out, STATUS_OK};
+    write_u64(&writer, online->facts.rows, 8);
+    write_u64(&writer, online->facts.yes, 8);
+    write_u64(&writer, online->facts.changed, 8);
+    write_double(&writer, online->loss);
+    write_double(&writer, online->trained_loss);
+    return writer.status == STATUS_OK ? online_save(online->learner, out) : writer.status;
 }
 
-static uint64_t get(const char *at) {
-    uint64_t bits = 0;
-    for (uint32_t i = 0; i < 8; i++) bits |= (uint64_t)(uint8_t)at[i] << (8 * i);
-    return bits;
-}
-
-static double get_double(const char *at) {
-    uint64_t bits = get(at);
-    double value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
+static bool is_loss(double sum) {
+    return sum >= 0 && isfinite(sum);
 }
 
 enum status model_online_load(struct model *model, struct text bytes) {
-    if (bytes.length < FACTS_BYTES) return STATUS_CORRUPT;
+    struct bytes_reader reader = bytes_reader_of(bytes);
     enum status status = make_state(model, 0);
     if (status != STATUS_OK) return status;
     struct model_online *online = model->online;
-    online->facts.rows = get(bytes.at);
-    online->facts.yes = get(bytes.at + 8);
-    online->facts.changed = get(bytes.at + 16);
-    online->loss = get_double(bytes.at + 24);
-    online->trained_loss = get_double(bytes.at + 32);
-    if (!(online->loss >= 0) || !(online->trained_loss >= 0) ||
-        online->facts.yes > online->facts.rows || !isfinite(online->loss) ||
-        !isfinite(online->trained_loss))
+    online->facts.rows = read_u64(&reader, 8);
+    online->facts.yes = read_u64(&reader, 8);
+    online->facts.changed = read_u64(&reader, 8);
+    online->loss = read_double(&reader);
+    online->trained_loss = read_double(&reader);
+    if (reader.wrong || !is_loss(online->loss) || !is_loss(online->trained_loss) ||
+        online->facts.yes > online->facts.rows)
         return STATUS_CORRUPT;
-    struct text state = {bytes.at + FACTS_BYTES, bytes.length - FACTS_BYTES};
-    status = online_load(online->learner, state);
+    status = online_load(online->learner, bytes_rest(&reader));
     conclude(online);
     return status;
 }

@@ -5,34 +5,11 @@
  *
  * Little-endian, floats by their bits. Where there is no real node the threshold is +infinity. */
 #include <math.h>
-#include <string.h>
 
+#include "learn/bytes.h"
 #include "learn/trees/trees_internal.h"
 
 #define HEAD_BYTES 16
-
-static void store_u32(char **at, uint32_t value) {
-    for (uint32_t i = 0; i < 4; i++) *(*at)++ = (char)(uint8_t)(value >> (8 * i));
-}
-
-static void store_float(char **at, float value) {
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    store_u32(at, bits);
-}
-
-static uint32_t load_u32(const uint8_t **at) {
-    uint32_t value = 0;
-    for (uint32_t i = 0; i < 4; i++) value |= (uint32_t) * (*at)++ << (8 * i);
-    return value;
-}
-
-static float load_float(const uint8_t **at) {
-    uint32_t bits = load_u32(at);
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
 
 /* An inner node has a threshold, a slot and a cover, a leaf a value and a cover. */
 static size_t bytes_of(uint64_t count, uint64_t depth) {
@@ -41,39 +18,35 @@ static size_t bytes_of(uint64_t count, uint64_t depth) {
 }
 
 enum status trees_encode(const struct trees *trees, struct buffer *out) {
-    size_t bytes = bytes_of(trees->count, trees->depth);
-    enum status status = buffer_reserve(out, bytes);
-    if (status != STATUS_OK) return status;
-    char *at = out->at + out->length;
-    store_u32(&at, trees->count);
-    store_u32(&at, trees->depth);
-    store_u32(&at, trees->feature_count);
-    store_float(&at, trees->base_margin);
+    struct bytes_writer writer = {out, buffer_reserve(out, bytes_of(trees->count, trees->depth))};
+    write_u64(&writer, trees->count, 4);
+    write_u64(&writer, trees->depth, 4);
+    write_u64(&writer, trees->feature_count, 4);
+    write_float(&writer, trees->base_margin);
     uint32_t leaves = 1u << trees->depth;
     for (size_t t = 0; t < trees->count; t++) {
         size_t base = t << trees->depth;
         for (uint32_t i = 1; i < leaves; i++) {
-            store_float(&at, trees->thresholds[base + i]);
-            store_u32(&at, trees->slots[base + i]);
-            store_float(&at, trees->covers[base + i]);
+            write_float(&writer, trees->thresholds[base + i]);
+            write_u64(&writer, trees->slots[base + i], 4);
+            write_float(&writer, trees->covers[base + i]);
         }
         for (uint32_t i = 0; i < leaves; i++) {
-            store_float(&at, trees->leaves[base + i]);
-            store_float(&at, trees->leaf_covers[base + i]);
+            write_float(&writer, trees->leaves[base + i]);
+            write_float(&writer, trees->leaf_covers[base + i]);
         }
     }
-    out->length += bytes;
-    return STATUS_OK;
+    return writer.status;
 }
 
 static bool is_cover(float value) {
     return value >= 0 && isfinite(value);
 }
 
-static bool read_node(struct trees *trees, size_t place, const uint8_t **at) {
-    float threshold = load_float(at);
-    uint32_t slot = load_u32(at);
-    float cover = load_float(at);
+static bool read_node(struct trees *trees, size_t place, struct bytes_reader *reader) {
+    float threshold = read_float(reader);
+    uint32_t slot = (uint32_t)read_u64(reader, 4);
+    float cover = read_float(reader);
     bool real = isfinite(threshold);
     bool right = real ? slot < 2 * trees->feature_count : threshold == INFINITY && slot == 0;
     if (!right || !is_cover(cover)) return false;
@@ -83,30 +56,30 @@ static bool read_node(struct trees *trees, size_t place, const uint8_t **at) {
     return true;
 }
 
-static bool read_leaf(struct trees *trees, size_t place, const uint8_t **at) {
-    trees->leaves[place] = load_float(at);
-    trees->leaf_covers[place] = load_float(at);
+static bool read_leaf(struct trees *trees, size_t place, struct bytes_reader *reader) {
+    trees->leaves[place] = read_float(reader);
+    trees->leaf_covers[place] = read_float(reader);
     return isfinite(trees->leaves[place]) && is_cover(trees->leaf_covers[place]);
 }
 
-static bool read_tree(struct trees *trees, size_t base, const uint8_t **at) {
+static bool read_tree(struct trees *trees, size_t base, struct bytes_reader *reader) {
     uint32_t leaves = 1u << trees->depth;
     for (uint32_t i = 1; i < leaves; i++) {
-        if (!read_node(trees, base + i, at)) return false;
+        if (!read_node(trees, base + i, reader)) return false;
     }
     for (uint32_t i = 0; i < leaves; i++) {
-        if (!read_leaf(trees, base + i, at)) return false;
+        if (!read_leaf(trees, base + i, reader)) return false;
     }
     return true;
 }
 
 enum status trees_decode(struct trees **out, struct text bytes) {
-    const uint8_t *at = (const uint8_t *)bytes.at;
+    struct bytes_reader reader = bytes_reader_of(bytes);
     *out = NULL;
-    if (bytes.length < HEAD_BYTES) return STATUS_CORRUPT;
-    uint32_t count = load_u32(&at), depth = load_u32(&at), features = load_u32(&at);
-    float base_margin = load_float(&at);
-    if (count > TREES_MAX || depth == 0 || depth > TREES_DEPTH_MAX ||
+    uint32_t count = (uint32_t)read_u64(&reader, 4), depth = (uint32_t)read_u64(&reader, 4),
+             features = (uint32_t)read_u64(&reader, 4);
+    float base_margin = read_float(&reader);
+    if (reader.wrong || count > TREES_MAX || depth == 0 || depth > TREES_DEPTH_MAX ||
         features > TREES_FEATURES_MAX || !isfinite(base_margin) ||
         bytes.length != bytes_of(count, depth))
         return STATUS_CORRUPT;
@@ -115,7 +88,7 @@ enum status trees_decode(struct trees **out, struct text bytes) {
     if (status != STATUS_OK) return status;
     trees->base_margin = base_margin;
     for (size_t t = 0; t < count; t++) {
-        if (read_tree(trees, t << depth, &at)) continue;
+        if (read_tree(trees, t << depth, &reader)) continue;
         trees_destroy(trees);
         return STATUS_CORRUPT;
     }

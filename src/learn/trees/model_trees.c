@@ -11,10 +11,9 @@
 #include <float.h>
 #include <math.h>
 
+#include "learn/bytes.h"
 #include "learn/model.h"
 #include "learn/training_set.h"
-
-#define HEAD_BYTES 16
 
 /* ---- a row ---- */
 
@@ -58,56 +57,27 @@ void model_trees_release(struct model *model) {
 
 /* ---- bytes ---- */
 
-static enum status append_u64(struct buffer *out, uint64_t value, uint32_t bytes) {
-    uint8_t at[8];
-    for (uint32_t i = 0; i < bytes; i++) at[i] = (uint8_t)(value >> (8 * i));
-    return buffer_append(out, at, bytes);
-}
-
-static enum status append_double(struct buffer *out, double value) {
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return append_u64(out, bits, 8);
-}
-
 enum status model_trees_save(const struct model *model, struct buffer *out) {
     const struct model_trees *part = model->trees;
-    enum status status = append_double(out, part->slope);
-    if (status == STATUS_OK) status = append_double(out, part->base);
+    struct bytes_writer writer = {out, STATUS_OK};
+    write_double(&writer, part->slope);
+    write_double(&writer, part->base);
     for (uint32_t f = 0; f < model->feature_count; f++) {
-        for (uint32_t c = 0; part->codes[f] != NULL && c <= model->features[f].known; c++) {
-            if (status == STATUS_OK) status = append_u64(out, part->codes[f][c], 2);
-        }
+        for (uint32_t c = 0; part->codes[f] != NULL && c <= model->features[f].known; c++)
+            write_u64(&writer, part->codes[f][c], 2);
     }
-    return status == STATUS_OK ? trees_encode(part->trees, out) : status;
-}
-
-static uint64_t take_u64(struct text *left, uint32_t bytes) {
-    const uint8_t *at = (const uint8_t *)left->at;
-    uint64_t value = 0;
-    for (uint32_t i = 0; i < bytes; i++) value |= (uint64_t)at[i] << (8 * i);
-    left->at += bytes;
-    left->length -= bytes;
-    return value;
-}
-
-static double take_double(struct text *left) {
-    uint64_t bits = take_u64(left, 8);
-    double value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
+    return writer.status == STATUS_OK ? trees_encode(part->trees, out) : writer.status;
 }
 
 /* Reads which code each cell of a text has: 0 … known, each of them once. */
-static enum status load_codes(struct model *model, uint32_t f, struct text *left) {
+static enum status load_codes(struct model *model, uint32_t f, struct bytes_reader *reader) {
     uint32_t count = model->features[f].known + 1;
     bool seen[BIN_TEXTS_MAX + 1] = {false};
-    if (left->length < 2 * count) return STATUS_CORRUPT;
     uint16_t *codes = arena_alloc(&model->arena, count * sizeof *codes);
     if (codes == NULL) return STATUS_NO_MEMORY;
     for (uint32_t c = 0; c < count; c++) {
-        codes[c] = (uint16_t)take_u64(left, 2);
-        if (codes[c] >= count || seen[codes[c]]) return STATUS_CORRUPT;
+        codes[c] = (uint16_t)read_u64(reader, 2);
+        if (reader->wrong || codes[c] >= count || seen[codes[c]]) return STATUS_CORRUPT;
         seen[codes[c]] = true;
     }
     model->trees->codes[f] = codes;
@@ -115,19 +85,19 @@ static enum status load_codes(struct model *model, uint32_t f, struct text *left
 }
 
 enum status model_trees_load(struct model *model, struct text bytes) {
-    if (bytes.length < HEAD_BYTES) return STATUS_CORRUPT;
+    struct bytes_reader reader = bytes_reader_of(bytes);
     struct model_trees *part = model->trees = arena_calloc(&model->arena, 1, sizeof *part);
     if (part == NULL) return STATUS_NO_MEMORY;
     part->codes = arena_calloc(&model->arena, model->feature_count + 1u, sizeof *part->codes);
     if (part->codes == NULL) return STATUS_NO_MEMORY;
-    part->slope = take_double(&bytes);
-    part->base = take_double(&bytes);
-    if (!isfinite(part->slope) || !isfinite(part->base)) return STATUS_CORRUPT;
+    part->slope = read_double(&reader);
+    part->base = read_double(&reader);
+    if (reader.wrong || !isfinite(part->slope) || !isfinite(part->base)) return STATUS_CORRUPT;
     enum status status = STATUS_OK;
     for (uint32_t f = 0; f < model->feature_count && status == STATUS_OK; f++) {
-        if (model->features[f].kind == FEATURE_TEXT) status = load_codes(model, f, &bytes);
+        if (model->features[f].kind == FEATURE_TEXT) status = load_codes(model, f, &reader);
     }
-    if (status == STATUS_OK) status = trees_decode(&part->trees, bytes);
+    if (status == STATUS_OK) status = trees_decode(&part->trees, bytes_rest(&reader));
     if (status != STATUS_OK) return status;
     if (trees_feature_count(part->trees) != model->feature_count) return STATUS_CORRUPT;
     part->mean = trees_mean(part->trees);

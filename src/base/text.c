@@ -51,6 +51,21 @@ static bool is_space(char c) {
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
+bool text_cut(struct text *left, char end, struct text *out) {
+    if (left->length == 0) return false;
+    const char *found = memchr(left->at, end, left->length);
+    *out = (struct text){left->at, found != NULL ? (uint32_t)(found - left->at) : left->length};
+    uint32_t taken = out->length + (found != NULL);
+    *left = (struct text){left->at + taken, left->length - taken};
+    return true;
+}
+
+bool text_cut_line(struct text *left, struct text *line) {
+    if (!text_cut(left, '\n', line)) return false;
+    if (line->length > 0 && line->at[line->length - 1] == '\r') line->length--;
+    return true;
+}
+
 struct text text_trim_space(struct text text) {
     while (text.length && is_space(text.at[0])) {
         text.at++;
@@ -203,14 +218,22 @@ static bool decimal_scan(struct text text, struct decimal *decimal) {
     return i == text.length;
 }
 
-/* strtod in the C locale, whatever the process has set. */
-static enum status double_slow(struct text text, double *value) {
-    char copy[512];
-    if (text.length >= sizeof(copy)) return STATUS_INVALID;
+/* A number's text as the C library reads it, in the C locale whatever the process has set; a text
+ * that is too long for `copy` is no number. */
+#define NUMBER_BYTES_MAX 512
+static enum status begin_slow(struct text text, char copy[NUMBER_BYTES_MAX], locale_t *c_locale) {
+    if (text.length >= NUMBER_BYTES_MAX) return STATUS_INVALID;
     memcpy(copy, text.at, text.length);
     copy[text.length] = 0;
-    locale_t c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    if (!c_locale) return STATUS_NO_MEMORY;
+    *c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    return *c_locale ? STATUS_OK : STATUS_NO_MEMORY;
+}
+
+static enum status double_slow(struct text text, double *value) {
+    char copy[NUMBER_BYTES_MAX];
+    locale_t c_locale;
+    enum status status = begin_slow(text, copy, &c_locale);
+    if (status != STATUS_OK) return status;
     double result = strtod_l(copy, NULL, c_locale);
     freelocale(c_locale);
     if (!isfinite(result)) return STATUS_INVALID;
@@ -236,12 +259,11 @@ enum status text_to_double(struct text text, double *value) {
 
 enum status text_to_float(struct text text, float *value) {
     struct decimal decimal;
-    char copy[512];
-    if (!decimal_scan(text, &decimal) || text.length >= sizeof copy) return STATUS_INVALID;
-    memcpy(copy, text.at, text.length);
-    copy[text.length] = 0;
-    locale_t c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    if (!c_locale) return STATUS_NO_MEMORY;
+    char copy[NUMBER_BYTES_MAX];
+    locale_t c_locale;
+    if (!decimal_scan(text, &decimal)) return STATUS_INVALID;
+    enum status status = begin_slow(text, copy, &c_locale);
+    if (status != STATUS_OK) return status;
     float result = strtof_l(copy, NULL, c_locale);
     freelocale(c_locale);
     if (!isfinite(result)) return STATUS_INVALID;

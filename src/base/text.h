@@ -51,6 +51,11 @@ bool text_equal_ignoring_case(struct text a, struct text b); /* ASCII only */
 bool text_starts_with(struct text text, struct text prefix);
 bool text_ends_with(struct text text, struct text suffix);
 bool text_contains(struct text text, struct text part);
+/* Takes what stands before the next `end` off *left, and the end with it; all of it where there is
+ * none. False, and nothing taken, where nothing is left. */
+bool text_cut(struct text *left, char end, struct text *out);
+/* The same by lines, which end in \n or \r\n. */
+bool text_cut_line(struct text *left, struct text *line);
 struct text text_trim_space(struct text text);
 /* Returns the text without ASCII white space at its ends. Most texts have none. */
 static inline struct text text_trim(struct text text) {

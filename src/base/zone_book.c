@@ -60,12 +60,8 @@ static enum status read_table(struct zone_book *book, const char *name, struct t
 }
 
 static struct text cut(struct text *text, char end) {
-    const char *found = memchr(text->at, end, text->length);
-    uint32_t length = found != NULL ? (uint32_t)(found - text->at) : text->length;
-    struct text head = {text->at, length};
-    uint32_t skip = found != NULL ? length + 1 : length;
-    text->at += skip;
-    text->length -= skip;
+    struct text head = {0};
+    (void)text_cut(text, end, &head);
     return head;
 }
 

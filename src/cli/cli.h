@@ -115,6 +115,8 @@ bool cli_time(const struct engine *engine, const char *option, const char *text,
               int64_t fallback_ms, int64_t *time_ms);
 /* --at or the time of the newest event: what "now" means for data of the past. */
 bool cli_at(struct cli *cli, struct engine *engine, int64_t *time_ms);
+/* --until; without it as cli_at. */
+bool cli_until(struct cli *cli, struct engine *engine, int64_t *time_ms);
 
 /* ---- tables: rows are gathered, then printed with columns as wide as they must be ---- */
 struct cli_table {
@@ -139,6 +141,8 @@ struct cli_json {
 struct json_writer *cli_json_begin(struct cli_json *json, bool pretty);
 /* Writes it and a newline, and releases; the exit code. */
 int cli_json_end(struct cli_json *json, FILE *file);
+/* Ends a command that prints it where `code` is EXIT_OK and --json was given; else it is let go. */
+int cli_json_conclude(const struct cli *cli, struct cli_json *json, int code);
 struct engine_view;
 int cli_json_answer(const struct engine_view *view,
                     void (*answer)(const struct engine_view *, struct json_writer *));

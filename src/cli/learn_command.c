@@ -124,18 +124,14 @@ int command_learn(struct cli *cli) {
     if (engine == NULL) return EXIT_FAILED;
     int code = EXIT_FAILED;
     struct json_writer *writer = cli_json_begin(&json, true);
-    bool ok = cli->until != NULL ? cli_time(engine, "until", cli->until, 0, &until_ms)
-                                 : cli_at(cli, engine, &until_ms);
+    bool ok = cli_until(cli, engine, &until_ms);
     if (ok) {
         json_write_key(writer, "models");
         json_write_array_begin(writer);
         code = learn(cli, engine, until_ms, cli->json ? writer : NULL);
         json_write_array_end(writer);
     }
-    if (code == EXIT_OK && cli->json)
-        code = cli_json_end(&json, stdout);
-    else
-        buffer_release(&json.out);
+    code = cli_json_conclude(cli, &json, code);
     cli_close(engine);
     return code;
 }

@@ -382,13 +382,9 @@ int command_train(struct cli *cli) {
     if (engine == NULL) return EXIT_FAILED;
     int code = EXIT_FAILED;
     struct json_writer *writer = cli_json_begin(&json, true);
-    bool ok = cli->until != NULL ? cli_time(engine, "until", cli->until, 0, &until_ms)
-                                 : cli_at(cli, engine, &until_ms);
+    bool ok = cli_until(cli, engine, &until_ms);
     if (ok) code = train(cli, engine, until_ms, cli->json ? writer : NULL);
-    if (code == EXIT_OK && cli->json)
-        code = cli_json_end(&json, stdout);
-    else
-        buffer_release(&json.out);
+    code = cli_json_conclude(cli, &json, code);
     cli_close(engine);
     return code;
 }
@@ -462,9 +458,7 @@ int command_evaluate(struct cli *cli) {
     if (engine == NULL) return EXIT_FAILED;
     uint32_t rule = cli_find_model(engine_playbook(engine), cli->words[0]);
     bool ok = rule != UINT32_MAX && cli_time(engine, "from", cli->from, TIME_ALWAYS, &from_ms);
-    if (ok)
-        ok = cli->until != NULL ? cli_time(engine, "until", cli->until, 0, &until_ms)
-                                : cli_at(cli, engine, &until_ms);
+    if (ok) ok = cli_until(cli, engine, &until_ms);
     enum status status = STATUS_OK;
     struct evaluating evaluating = {
         engine,

@@ -112,6 +112,11 @@ bool cli_at(struct cli *cli, struct engine *engine, int64_t *time_ms) {
     return false;
 }
 
+bool cli_until(struct cli *cli, struct engine *engine, int64_t *time_ms) {
+    return cli->until != NULL ? cli_time(engine, "until", cli->until, 0, time_ms)
+                              : cli_at(cli, engine, time_ms);
+}
+
 bool cli_knows_source(struct engine *engine, const char *name) {
     const struct playbook *playbook = engine_playbook(engine);
     struct error error = {0};

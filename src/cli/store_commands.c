@@ -233,10 +233,7 @@ int command_fsck(struct cli *cli) {
     json_write_array_end(writer);
     json_member_yes_no(writer, "sound", status == STATUS_OK);
     bool checked = status == STATUS_OK || status == STATUS_CORRUPT;
-    if (checked && cli->json)
-        cli_json_end(&json, stdout);
-    else
-        buffer_release(&json.out);
+    (void)cli_json_conclude(cli, &json, checked ? EXIT_OK : EXIT_FAILED);
     if (!checked) return cli_fail(&error);
     int code = status == STATUS_OK ? EXIT_OK : EXIT_FAILED;
     if (cli->json) return code;

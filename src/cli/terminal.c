@@ -131,6 +131,12 @@ int cli_json_end(struct cli_json *json, FILE *file) {
     return end_document(json, file);
 }
 
+int cli_json_conclude(const struct cli *cli, struct cli_json *json, int code) {
+    if (code == EXIT_OK && cli->json) return cli_json_end(json, stdout);
+    buffer_release(&json->out);
+    return code;
+}
+
 int cli_json_answer(const struct engine_view *view,
                     void (*answer)(const struct engine_view *, struct json_writer *)) {
     struct cli_json json;

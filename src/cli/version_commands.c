@@ -119,10 +119,7 @@ int command_models(struct cli *cli) {
     for (uint32_t rule = first; rule < end && status == STATUS_OK; rule++)
         status = tell_versions(engine, rule, cli->json ? writer : NULL, &error);
     json_write_array_end(writer);
-    if (status == STATUS_OK && known && cli->json)
-        (void)cli_json_end(&json, stdout);
-    else
-        buffer_release(&json.out);
+    (void)cli_json_conclude(cli, &json, status == STATUS_OK && known ? EXIT_OK : EXIT_FAILED);
     if (!cli->json && known && status == STATUS_OK && end == 0)
         printf("The playbook has no models.\n");
     cli_close(engine);
@@ -285,9 +282,7 @@ int command_promote(struct cli *cli) {
     options->rule = cli_find_model(engine_playbook(engine), name);
     bool ok = options->rule != UINT32_MAX &&
               cli_time(engine, "from", cli->from, TIME_ALWAYS, &options->from_ms);
-    if (ok)
-        ok = cli->until != NULL ? cli_time(engine, "until", cli->until, 0, &options->until_ms)
-                                : cli_at(cli, engine, &options->until_ms);
+    if (ok) ok = cli_until(cli, engine, &options->until_ms);
     int code = EXIT_FAILED;
     if (ok && cli_job(cli, "promoting", promote, &promoting, &error) != STATUS_OK)
         code = cli_fail(&error);

@@ -31,19 +31,6 @@ static uint64_t key_of(struct text treatment, struct text customer, int64_t time
     return hash_bytes(&time_ms, sizeof time_ms, named);
 }
 
-/* Takes the first line from what is left, without its end. */
-static bool next_line(struct text *left, struct text *line) {
-    if (left->length == 0) return false;
-    const char *end = memchr(left->at, '\n', left->length);
-    line->at = left->at;
-    line->length = end != NULL ? (uint32_t)(end - left->at) : left->length;
-    uint32_t taken = line->length + (end != NULL);
-    left->at += taken;
-    left->length -= taken;
-    if (line->length > 0 && line->at[line->length - 1] == '\r') line->length--;
-    return true;
-}
-
 /* Splits a plain comma-separated line into cells, and takes off the quotes around a cell. */
 static size_t split(struct text line, struct text *cells, size_t max) {
     size_t count = 0;
@@ -93,7 +80,7 @@ static enum status parse_line(struct text line, const struct places *at, struct 
 static enum status parse(struct text left, const char *path, const char *column,
                          struct predictions *out, struct error *error) {
     struct text cells[CELLS_MAX], line;
-    if (!next_line(&left, &line)) return error_set(error, STATUS_INVALID, "%s is empty", path);
+    if (!text_cut_line(&left, &line)) return error_set(error, STATUS_INVALID, "%s is empty", path);
     size_t count = split(line, cells, CELLS_MAX);
     struct places at = {
         find_cell(cells, count, TEXT("treatment")), find_cell(cells, count, TEXT("customer")),
@@ -103,7 +90,7 @@ static enum status parse(struct text left, const char *path, const char *column,
         return error_set(error, STATUS_INVALID,
                          "%s:1: needs the columns treatment, customer and %s", path, column);
     }
-    for (size_t number = 2; next_line(&left, &line); number++) {
+    for (size_t number = 2; text_cut_line(&left, &line); number++) {
         struct predicted read = {.line = number};
         const char *lacks;
         if (line.length == 0) continue;

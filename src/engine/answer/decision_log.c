@@ -281,18 +281,6 @@ static void refuse(struct decision_log *log, enum refused_row cause, uint64_t li
     refused->count++;
 }
 
-static bool next_line(struct text *left, struct text *line) {
-    if (left->length == 0) return false;
-    const char *end = memchr(left->at, '\n', left->length);
-    line->at = left->at;
-    line->length = end != NULL ? (uint32_t)(end - left->at) : left->length;
-    uint32_t taken = line->length + (end != NULL);
-    left->at += taken;
-    left->length -= taken;
-    if (line->length > 0 && line->at[line->length - 1] == '\r') line->length--;
-    return true;
-}
-
 /* A quoted cell that goes on in the next line leaves an odd count of quotes in both. */
 static bool has_open_quote(struct text line) {
     bool open = false;
@@ -310,10 +298,10 @@ static enum status read_rows(struct reading *reading, struct text left, const ch
     struct text line;
     if (left.length >= 3 && memcmp(left.at, "\xEF\xBB\xBF", 3) == 0) /* a byte order mark */
         left = (struct text){left.at + 3, left.length - 3};
-    if (!next_line(&left, &line))
+    if (!text_cut_line(&left, &line))
         return error_set(error, STATUS_INVALID, "%s is empty", reading->path);
     enum status status = read_head(reading, line, columns, error);
-    for (uint64_t number = 2; status == STATUS_OK && next_line(&left, &line); number++) {
+    for (uint64_t number = 2; status == STATUS_OK && text_cut_line(&left, &line); number++) {
         struct logged_row row = {0};
         if (text_trim(line).length == 0) continue;
         status = split(reading, line, error);

@@ -23,20 +23,9 @@ static bool is_activity(const struct playbook *playbook, uint16_t type) {
             playbook->schema.is_visit(playbook->schema.context, type));
 }
 
-/* The next of some names with commas between them; false where there is none left. */
-static bool next_name(struct text *names, struct text *out) {
-    if (names->length == 0) return false;
-    const char *comma = memchr(names->at, ',', names->length);
-    uint32_t length = comma != NULL ? (uint32_t)(comma - names->at) : names->length,
-             skipped = length + (comma != NULL);
-    *out = (struct text){names->at, length};
-    *names = (struct text){names->at + skipped, names->length - skipped};
-    return true;
-}
-
 static bool has_name(struct text names, struct text wanted) {
     struct text name;
-    while (next_name(&names, &name))
+    while (text_cut(&names, ',', &name))
         if (text_equal(name, wanted)) return true;
     return false;
 }
@@ -50,7 +39,7 @@ static bool is_of(const struct timeline *timeline, uint32_t row, struct text pla
         return false;
     struct value named = packed_find(*packed, PROPERTY_PLACEMENT);
     if (named.type != VALUE_TEXT) return false;
-    while (next_name(&placements, &name))
+    while (text_cut(&placements, ',', &name))
         if (!has_name(named.text, name)) return false;
     return true;
 }

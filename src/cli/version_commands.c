@@ -9,6 +9,7 @@
 #include "engine/answer/report_json.h"
 #include "engine/model_versions.h"
 #include "learn/learner.h"
+#include "learn/online_model.h"
 
 /* ---- models ---- */
 
@@ -17,6 +18,18 @@ static const char *standing_of(const struct listed_version *listed) {
     if (!listed->fits) return "no longer fits the playbook";
     if (listed->in_force) return "in force";
     return listed->was_in_force ? "was in force" : "stands by";
+}
+
+/* Those of its training, and those that it has learnt since. */
+static void rows_cell(struct cli_table *table, const struct model *model) {
+    const struct model_online_facts *since = model != NULL ? model_online_facts(model) : NULL;
+    if (model == NULL)
+        cli_table_cell(table, "%s", "");
+    else if (since == NULL)
+        cli_table_cell(table, "%s", cli_count(model_facts(model)->rows));
+    else
+        cli_table_cell(table, "%s + %s", cli_count(model_facts(model)->rows),
+                       cli_count(since->rows));
 }
 
 static void print_versions(const struct playbook *playbook, const struct listed_version *versions,
@@ -30,7 +43,7 @@ static void print_versions(const struct playbook *playbook, const struct listed_
         cli_table_cell(&table, "%s",
                        model != NULL ? learner_of(model_facts(model)->kind)->name : "");
         cli_table_cell(&table, "%s", cli_when(playbook, version->until_ms));
-        cli_table_cell(&table, "%s", model != NULL ? cli_count(model_facts(model)->rows) : "");
+        rows_cell(&table, model);
         double figures[] = {NAN, NAN};
         if (model != NULL) {
             figures[0] = model_rolling_metrics(model)->auc.value;
@@ -65,6 +78,9 @@ static void write_version(struct json_writer *writer, const struct listed_versio
         json_write_key(writer, "figures");
         json_write_object_begin(writer);
         json_member_count(writer, "learnt_rows", facts->rows);
+        const struct model_online_facts *since = model_online_facts(model);
+        json_member_count(writer, "learnt_since", since != NULL ? since->rows : 0);
+        json_member_number(writer, "log_loss_since", since != NULL ? since->log_loss : (double)NAN);
         json_member_count(writer, "trees", facts->tree_count);
         json_member_string(writer, "from", model_figures_text(facts->basis));
         json_member_number(writer, "auc", model_rolling_metrics(model)->auc.value);

@@ -30,6 +30,25 @@ static void comparing(void **state) {
     assert_int_equal(text_trim(TEXT("  ")).length, 0);
 }
 
+static void cutting(void **state) {
+    (void)state;
+    struct text left = TEXT("a,,b\r,"), part;
+    const char *const parts[] = {"a", "", "b\r"};
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(text_cut(&left, ',', &part));
+        assert_true(text_equal(part, text_from(parts[i])));
+    }
+    assert_false(text_cut(&left, ',', &part)); /* nothing stands behind the last one */
+    assert_text(part, "b\r");
+    left = TEXT("one\r\n\n\r\nlast\r");
+    const char *const lines[] = {"one", "", "", "last"};
+    for (size_t i = 0; i < 4; i++) {
+        assert_true(text_cut_line(&left, &part));
+        assert_true(text_equal(part, text_from(lines[i])));
+    }
+    assert_false(text_cut_line(&left, &part));
+}
+
 static void utf8(void **state) {
     (void)state;
     static const struct {
@@ -320,6 +339,7 @@ static void fixed_like_printf(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(comparing),
+        cmocka_unit_test(cutting),
         cmocka_unit_test(utf8),
         cmocka_unit_test(glob_like_the_naive_one),
         cmocka_unit_test(integers),

@@ -26,7 +26,8 @@ zone: Europe/Vienna
 customer: { identifiers: { card: {} } }
 sources:
   people: { file: people.csv, time: at, event: Person Seen, row_key: id, key: { card: card }, properties: { city: city, spend: spend } }
-  sent: { file: sent.csv, time: at, event: Treatment Delivered, row_key: id, key: { card: card }, channel: channel, properties: { treatment: treatment } }
+  sent: { file: mails.csv, time: at, event: Treatment Delivered, row_key: id, key: { card: card }, channel: channel, properties: { treatment: treatment } }
+  told: { file: emails.csv, arrives: 9d, time: at, event: Treatment Delivered, row_key: id, key: { card: card }, channel: channel, properties: { treatment: treatment } }
   bought: { file: bought.csv, time: at, event: Order Completed, row_key: id, row_version: told, key: { card: card } }
 events: { Person Seen: { city: text, spend: number } }
 traits:
@@ -84,7 +85,8 @@ class Learn(unittest.TestCase):
             sent.append((f"s{card}", card, text(day(50)), "mail", "letter"))
             bought.append((row, card, text(day(58)), text(day(58))))
         self.rows("people.csv", "id,card,at,city,spend", people)
-        self.rows("sent.csv", "id,card,at,channel,treatment", sent)
+        for file, channel in (("mails.csv", "mail"), ("emails.csv", "email")):  # of e-mails it is told days later, after their goals
+            self.rows(file, "id,card,at,channel,treatment", [row for row in sent if row[3] == channel])
         self.rows("bought.csv", "id,card,at,told", bought)
 
     def run_it(self, *words, code=0):

@@ -94,19 +94,20 @@ static int learn_one(const struct cli *cli, struct engine *engine, uint32_t rule
     return code;
 }
 
+/* Is the model in force one that can learn on? */
+static bool can_learn(struct engine *engine, uint32_t rule) {
+    const struct model *model = engine_model(engine, rule, NULL);
+    return model != NULL && model_learns_on(model);
+}
+
 /* Without a name: all models that are in force and can learn on. */
-static int learn(const struct cli *cli, struct engine *engine, int64_t until_ms,
-                 struct json_writer *writer) {
+static int learn_all(const struct cli *cli, struct engine *engine, int64_t until_ms,
+                     struct json_writer *writer) {
     const struct playbook *playbook = engine_playbook(engine);
     int code = EXIT_OK;
     uint32_t learnt = 0;
-    if (cli->word_count > 0) {
-        uint32_t rule = cli_find_model(playbook, cli->words[0]);
-        return rule != UINT32_MAX ? learn_one(cli, engine, rule, until_ms, writer) : EXIT_FAILED;
-    }
     for (uint32_t i = 0; i < playbook->model_count && code == EXIT_OK; i++) {
-        const struct model *model = engine_model(engine, i, NULL);
-        if (model == NULL || !model_learns_on(model)) continue;
+        if (!can_learn(engine, i)) continue;
         code = learn_one(cli, engine, i, until_ms, writer);
         learnt++;
     }
@@ -115,6 +116,31 @@ static int learn(const struct cli *cli, struct engine *engine, int64_t until_ms,
                              "train); boosted trees, and models that only have a base rate, do "
                              "not learn on");
     return code;
+}
+
+/* Models that are in force and do not learn on; `writer` NULL for the screen. */
+static void tell_passed_over(struct engine *engine, struct json_writer *writer) {
+    const struct playbook *playbook = engine_playbook(engine);
+    if (writer != NULL) {
+        json_write_key(writer, "passed_over");
+        json_write_array_begin(writer);
+    }
+    for (uint32_t i = 0; i < playbook->model_count; i++) {
+        if (engine_model(engine, i, NULL) == NULL || can_learn(engine, i)) continue;
+        if (writer != NULL)
+            json_write_text(writer, playbook->models[i].name);
+        else
+            printf("%.*s is passed over: its model in force does not learn on\n",
+                   TEXT_ARG(playbook->models[i].name));
+    }
+    if (writer != NULL) json_write_array_end(writer);
+}
+
+static int learn(const struct cli *cli, struct engine *engine, int64_t until_ms,
+                 struct json_writer *writer) {
+    if (cli->word_count == 0) return learn_all(cli, engine, until_ms, writer);
+    uint32_t rule = cli_find_model(engine_playbook(engine), cli->words[0]);
+    return rule != UINT32_MAX ? learn_one(cli, engine, rule, until_ms, writer) : EXIT_FAILED;
 }
 
 int command_learn(struct cli *cli) {
@@ -130,6 +156,8 @@ int command_learn(struct cli *cli) {
         json_write_array_begin(writer);
         code = learn(cli, engine, until_ms, cli->json ? writer : NULL);
         json_write_array_end(writer);
+        if (code == EXIT_OK && cli->word_count == 0)
+            tell_passed_over(engine, cli->json ? writer : NULL);
     }
     code = cli_json_conclude(cli, &json, code);
     cli_close(engine);

@@ -39,7 +39,7 @@ SAMPLES = {
     "traits": ["traits household:1029", "traits", "traits --out traits.ndjson"],
     "scenarios": ["scenarios --at 2018-01-01"],
     "train": ["train redeem --until 2017-10-01", "train shop --until 2017-10-01", "train again --dir crossed --until 2025-04-01"],
-    "learn": ["learn redeem --until 2017-12-01"],
+    "learn": ["learn redeem --until 2017-12-01", "learn --until 2017-12-01"],
     "models": ["models", "models redeem"],
     "promote": ["promote redeem@2 --until 2018-01-01 --anyway", "promote redeem@1 --until 2018-01-01"],
     "evaluate": ["evaluate redeem --from 2017-10-01 --until 2018-01-01",

@@ -120,55 +120,50 @@ static void rate_cells(const struct measuring *measuring, struct cli_table *tabl
     told_cell(table, cell);
 }
 
-static void print_rates(const struct measuring *measuring) {
+static void value_cells(const struct measuring *measuring, struct cli_table *table,
+                        const struct result_cell *cell,
+                        const struct figure figures[RESULT_FIGURES]) {
+    const struct figure *goals = &figures[RESULT_GOALS];
+    (void)measuring, (void)cell;
+    if (isnan(goals->value))
+        cli_table_cell(table, "unknown");
+    else
+        cli_table_cell(table, "%.0f (%.0f to %.0f)", goals->value, goals->low, goals->high);
+    money_cell(table, &figures[RESULT_VALUE_LIFT]);
+    if (isnan(figures[RESULT_COST].value))
+        cli_table_cell(table, "unknown");
+    else
+        cli_table_cell(table, "%.2f", figures[RESULT_COST].value);
+    money_cell(table, &figures[RESULT_COST_PER_GOAL]);
+}
+
+/* A line for each series that is shown; behind its name, and its goal where there are several, the
+ * cells. */
+static void print_lines(const struct measuring *measuring, const char *headings,
+                        void (*cells)(const struct measuring *, struct cli_table *,
+                                      const struct result_cell *, const struct figure *)) {
     const struct results *results = &measuring->results;
-    const struct playbook *playbook = engine_playbook(measuring->engine);
     struct cli_table table;
-    cli_table_init(&table, measuring->one_goal
-                               ? "  of|>treated|>held|>lift|one look|any look|told"
-                               : "  of|goal|>treated|>held|>lift|one look|any look|told");
+    char all[160];
+    snprintf(all, sizeof all, "  of%s|%s", measuring->one_goal ? "" : "|goal", headings);
+    cli_table_init(&table, all);
     for (uint32_t i = 0; i < results->line_count; i++) {
         const struct result_line *line = &results->lines[i];
         struct figure figures[RESULT_FIGURES];
         if (!is_shown(measuring, line)) continue;
-        result_figures(results, playbook, &line->all, figures);
+        result_figures(results, engine_playbook(measuring->engine), &line->all, figures);
         name_cell(&table, measuring->engine, &line->series);
         goal_cell(measuring, &table, line);
-        rate_cells(measuring, &table, &line->all, figures);
+        cells(measuring, &table, &line->all, figures);
     }
     cli_table_print(&table);
 }
 
 static void print_values(const struct measuring *measuring) {
-    const struct results *results = &measuring->results;
-    const struct playbook *playbook = engine_playbook(measuring->engine);
-    struct cli_table table;
     char currency[4];
-    currency_to_text(playbook->currency, currency);
+    currency_to_text(engine_playbook(measuring->engine)->currency, currency);
     printf("\nAdditional goals, value and cost in %s (95 %% of one look)\n", currency);
-    cli_table_init(&table, measuring->one_goal
-                               ? "  of|more goals|value each|>cost each|cost per goal"
-                               : "  of|goal|more goals|value each|>cost each|cost per goal");
-    for (uint32_t i = 0; i < results->line_count; i++) {
-        const struct result_line *line = &results->lines[i];
-        struct figure figures[RESULT_FIGURES];
-        if (!is_shown(measuring, line)) continue;
-        result_figures(results, playbook, &line->all, figures);
-        name_cell(&table, measuring->engine, &line->series);
-        goal_cell(measuring, &table, line);
-        const struct figure *goals = &figures[RESULT_GOALS];
-        if (isnan(goals->value))
-            cli_table_cell(&table, "unknown");
-        else
-            cli_table_cell(&table, "%.0f (%.0f to %.0f)", goals->value, goals->low, goals->high);
-        money_cell(&table, &figures[RESULT_VALUE_LIFT]);
-        if (isnan(figures[RESULT_COST].value))
-            cli_table_cell(&table, "unknown");
-        else
-            cli_table_cell(&table, "%.2f", figures[RESULT_COST].value);
-        money_cell(&table, &figures[RESULT_COST_PER_GOAL]);
-    }
-    cli_table_print(&table);
+    print_lines(measuring, "more goals|value each|>cost each|cost per goal", value_cells);
 }
 
 /* Of everything together, and of one action where it was asked for. */
@@ -349,7 +344,7 @@ static void print_results(const struct measuring *measuring) {
         print_why_nothing(results);
     } else {
         print_head(measuring);
-        print_rates(measuring);
+        print_lines(measuring, ">treated|>held|>lift|one look|any look|told", rate_cells);
         print_values(measuring);
     }
     for (uint32_t i = 0; i < results->line_count; i++)
